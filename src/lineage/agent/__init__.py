@@ -1,0 +1,1 @@
+"""Capture: what runs inside the user's process."""

@@ -1,0 +1,136 @@
+"""The application's Kafka clients, as the recorder knows them: what all their spans have in common, topic by topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+from time import monotonic
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+
+from lineage.agent.settings import Settings
+from lineage.agent.spans import Template
+from lineage.model import semconv
+from lineage.model.headers import constant_part
+
+_KINDS = {semconv.SEND: SpanKind.PRODUCER, semconv.PROCESS: SpanKind.CONSUMER}
+_LEARN_EVERY = 0.5
+"""Seconds between two attempts to learn the cluster's id."""
+
+# Clients with the same bootstrap servers talk to the same cluster: what one has learnt the next knows at once.
+_known_clusters: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInfo:
+    """What a client's configuration says: ``servers`` is bootstrap.servers as it stands, ``on_delivery`` its own callback."""
+
+    client_id: str | None = None
+    group: str | None = None
+    servers: str | None = None
+    transactional_id: str | None = None
+    on_delivery: Any = None
+    errors_only: bool = False
+
+
+class Topic:
+    """One topic as one client uses it. ``count`` numbers its messages; ``constant`` is the fixed part of our header."""
+
+    __slots__ = ("constant", "count", "name", "template", "traced")
+
+    def __init__(self, name: str, traced: bool) -> None:
+        self.name = name
+        self.traced = traced
+        self.count = count(1)
+        self.template: Template
+        self.constant = b""
+
+
+class Client:
+    """One producer or consumer instance.
+
+    ``open`` is what a consumer's application handles right now (a ProcessSpan or a Round). ``transaction`` names the one that a
+    producer is in, and ``last_send`` its last send. While delivery reports come in and the cluster is not known, ``undescribed`` has
+    the sends that wait for its id.
+    """
+
+    __slots__ = (
+        "_learn_after",
+        "_settings",
+        "cluster",
+        "info",
+        "instance",
+        "last_send",
+        "open",
+        "operation",
+        "requested",
+        "undescribed",
+        "topics",
+        "transaction",
+        "transactions",
+    )
+
+    def __init__(self, operation: str, info: ClientInfo, settings: Settings, random: Random) -> None:
+        self.operation = operation
+        self.info = info
+        self.instance = f"{random.getrandbits(48):012x}"
+        self.cluster = _known_clusters.get(info.servers or "")
+        self.topics: dict[str, Topic] = {}
+        self.open: Any = None
+        self.requested = 0
+        self.undescribed: list[Any] | None = None
+        self.transaction: dict[str, Any] | None = None
+        self.transactions = count(1)
+        self.last_send: Any = None
+        self._settings = settings
+        self._learn_after = 0.0
+
+    def topic(self, name: str) -> Topic:
+        """The topic's entry, made at its first use."""
+        topic = Topic(name, self._settings.traces(name))
+        self._describe(topic)
+        return self.topics.setdefault(name, topic)
+
+    def learn_cluster(self, ask: Callable[[], str | None], *, at_once: bool = False) -> None:
+        """Ask for the cluster's id unless it is known or was asked for just now; ``ask`` must not block."""
+        if self.cluster is not None or (monotonic() < self._learn_after and not at_once):
+            return
+        self._learn_after = monotonic() + _LEARN_EVERY
+        cluster = _known_clusters.get(self.info.servers or "") or ask()
+        if cluster:
+            self.cluster = cluster
+            if self.info.servers:
+                _known_clusters[self.info.servers] = cluster
+            for topic in list(self.topics.values()):
+                self._describe(topic)
+
+    def template(self, operation: str, destination: str | None, kind: SpanKind) -> Template:
+        """What spans of this operation have in common."""
+        attributes = {
+            semconv.SYSTEM: "kafka",
+            semconv.OPERATION_NAME: operation,
+            semconv.OPERATION_TYPE: semconv.OPERATION_TYPES[operation],
+            semconv.DESTINATION: destination,
+            semconv.CLIENT_ID: self.info.client_id,
+            semconv.GROUP: self.info.group,
+            semconv.CLUSTER: self.cluster,
+            **_server(self.info.servers),
+        }
+        name = f"{operation} {destination}" if destination else operation
+        return Template(name, kind, {name: value for name, value in attributes.items() if value is not None})
+
+    def _describe(self, topic: Topic) -> None:
+        topic.template = self.template(self.operation, topic.name, _KINDS[self.operation])
+        topic.constant = constant_part(topic.name, self.cluster, self.instance)
+
+
+def _server(servers: str | None) -> dict[str, Any]:
+    """The first bootstrap server: ``[protocol://]host[:port]``."""
+    first = (servers or "").split(",")[0].strip().rpartition("://")[2]
+    host, colon, port = first.rpartition(":")
+    if not colon:
+        return {semconv.SERVER_ADDRESS: first} if first else {}
+    return {semconv.SERVER_ADDRESS: host, **({semconv.SERVER_PORT: int(port)} if port.isdigit() else {})}

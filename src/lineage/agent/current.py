@@ -1,0 +1,147 @@
+"""What caused the code that runs now.
+
+OpenTelemetry's context carries two things of ours: the current span, which everybody sees, and under ``HANDLING`` what is being
+handled. That is a ``ProcessSpan`` (one message) or a ``Handling`` (a batch as a whole, several messages, a delivery report).
+"""
+
+from __future__ import annotations
+
+from asyncio import _get_running_loop, current_task
+from contextvars import ContextVar
+from threading import get_ident
+from time import time_ns
+from typing import Any, cast
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESSED
+from opentelemetry.context import Context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.trace.propagation import _SPAN_KEY as SPAN
+
+from lineage.agent.propagation import BAGGAGE_KEY
+from lineage.agent.spans import LightSpan
+
+__all__ = ["HANDLING", "SPAN", "SUPPRESSED", "Handling", "ProcessSpan", "here", "hide", "is_stale", "var"]
+
+HANDLING = otel_context.create_key("lineage-handling")
+
+
+class _AnyRuntimeContext:
+    """The three methods of a ContextVar, for a runtime context that is not made of one."""
+
+    def get(self) -> Context:
+        return otel_context.get_current()
+
+    def set(self, context: Context) -> Any:
+        return otel_context.attach(context)
+
+    def reset(self, token: Any) -> None:
+        otel_context.detach(token)
+
+
+def _context_var() -> ContextVar[Context]:
+    runtime = otel_context._RUNTIME_CONTEXT
+    if isinstance(runtime, ContextVarsRuntimeContext):
+        # The variable itself: attach() and detach() cost four times as much.
+        return runtime._current_context
+    return cast("ContextVar[Context]", _AnyRuntimeContext())
+
+
+var = _context_var()
+
+
+class ProcessSpan(LightSpan):
+    """The handling of one consumed message.
+
+    ``base`` is the context outside of it, ``home`` where it was made current, ``entry`` and ``hops`` what ``lineage-context`` said,
+    ``baggage`` what came with it, ``propagated`` the record's headers that sends hand on. The message itself is not here: spans
+    wait in the exporter's queue, and messages may be large.
+    """
+
+    __slots__ = ("baggage", "base", "closed", "entry", "home", "hops", "propagated")
+
+    base: Context
+    baggage: Any
+    closed: bool
+    entry: bytes
+    home: int
+    hops: int
+    propagated: tuple[tuple[str, Any], ...]
+
+    def end(self, end_time: int | None = None) -> None:
+        """Nothing: the handling of a message ends when its consumer is asked for the next one."""
+
+    def context(self) -> Context:
+        """The context to handle this message in."""
+        if self.baggage is None:
+            return Context({**self.base, SPAN: self, HANDLING: self})
+        return Context({**self.base, SPAN: self, HANDLING: self, BAGGAGE_KEY: self.baggage})
+
+    def enter(self) -> None:
+        """Make this message the current one, here."""
+        self.end_time = 0
+        self.home = here()
+        var.set(self.context())
+
+    def leave(self) -> None:
+        """The code has moved on; the span goes out when it is closed."""
+        if not self.end_time and not self.closed:
+            self.end_time = max(time_ns(), self.start_time + 1)
+
+    def close(self) -> None:
+        """End the span for good, once."""
+        if not self.closed:
+            self.leave()
+            self.closed = True
+            self.finish(self)
+
+    def disown(self) -> None:
+        """In a forked child: the span is the parent process's to end, here it only is a captured context."""
+        self.leave()
+        self.closed = True
+        self.home = 0
+
+
+class Handling:
+    """What is handled if it is not one message: sends become children of ``parent`` and link to ``others`` in this ``role``."""
+
+    __slots__ = ("base", "end_time", "home", "others", "parent", "role")
+
+    def __init__(self, base: Context, parent: Any, others: tuple[ProcessSpan, ...] = (), role: str | None = None) -> None:
+        self.base = base
+        self.parent = parent
+        self.others = others
+        self.role = role
+        self.end_time = 0
+        self.home = here()
+
+    def expire(self) -> None:
+        """It is over; threads and tasks started in it go on for a while."""
+        self.end_time = time_ns()
+
+
+def here() -> int:
+    """Where this code runs: its asyncio task, or else its thread."""
+    loop = _get_running_loop()
+    task = current_task(loop) if loop is not None else None
+    return id(task) if task is not None else get_ident()
+
+
+def is_stale(handling: ProcessSpan | Handling, limit_ns: int) -> bool:
+    """Whether an ended handling is no evidence any more.
+
+    Where it was current, something put it back by accident (a span opened before the poll and closed after it). Elsewhere it
+    was captured by a thread or task, which may work on for a while, but not for ever: a flush loop is no handler.
+    """
+    return handling.home == here() or time_ns() - handling.end_time > limit_ns
+
+
+def hide() -> Context:
+    """Leave whatever is being handled, here; returns the context outside of it."""
+    context = var.get()
+    handling = context.get(HANDLING)
+    if handling is None:
+        return context
+    base: Context = handling.base  # type: ignore[attr-defined]  # a Context holds objects of any kind
+    var.set(base)
+    return base

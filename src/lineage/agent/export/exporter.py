@@ -1,0 +1,202 @@
+"""The way out: takes ended spans, never raises, never holds the application up for long, and loses nothing while it can."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from threading import Lock, local
+from time import monotonic
+
+from opentelemetry.sdk.resources import Resource
+
+from lineage.agent.export.backlog import AnySpan, Backlog, Limits
+from lineage.agent.export.exits import AtExit
+from lineage.agent.export.receiver import Receiver
+from lineage.agent.export.sdk import encode_resource
+from lineage.agent.export.sender import Senders, Transport
+
+# How many spans the application encodes at a time when it helps: about a millisecond.
+_HELPING = 512
+_MANY_LINKS = 16
+# Half of it, and half again within the second, is the promised 50 ms in any second.
+_WAIT, _WAIT_PER_SECOND = 0.025, 0.025
+
+
+class Exporter:
+    """Exports spans in the background. Safe for threads and forks; a forked child starts empty, with its own connection."""
+
+    def __init__(self, resource: Resource, transport: Transport, limits: Limits | None = None) -> None:
+        self._resource = encode_resource(resource)
+        self._transport = transport
+        self.limits = limits or Limits()
+        self._observe: Callable[[Iterable[AnySpan]], None] | None = None
+        self._errors = 0
+        self._begin()
+        self._exits = AtExit(self)
+
+    def _begin(self) -> None:
+        self._allowance = local()
+        self._backlog = Backlog(self.limits)
+        self._backlog.observe = self._observe
+        self._receiver = Receiver(self._transport.endpoint)
+        self._senders = Senders(self._backlog, self._receiver, self._transport, self._resource)
+        self._light = self._backlog.light
+        self._closed = False
+        self._dropped = 0
+        self._counting = Lock()
+        # From how many waiting spans on `add` looks closer: the first one starts the thread.
+        self._notice = 1
+
+    @property
+    def endpoint(self) -> str:
+        """Where spans go: a URL or a path."""
+        return self._transport.endpoint
+
+    @property
+    def exported(self) -> int:
+        """Spans that the receiver accepted."""
+        return self._senders.exported
+
+    @property
+    def dropped(self) -> int:
+        """Spans given up: no room, refused, or not to be encoded."""
+        return self._dropped + self._senders.dropped + self._backlog.unencodable
+
+    @property
+    def failed_requests(self) -> int:
+        """Attempts that were not accepted."""
+        return self._receiver.failed_requests
+
+    def observe(self, observe: Callable[[Iterable[AnySpan]], None] | None) -> None:
+        """Show all spans to this function as they are encoded, mostly on the exporter's thread. None ends it."""
+        self._observe = self._backlog.observe = observe
+
+    def add(self, span: AnySpan) -> None:
+        """Take an ended span. Never raises; when full it may encode, or wait at most 50 ms in any second."""
+        try:
+            links = span.links
+            if links and len(links) > _MANY_LINKS:
+                self._add_heavy(span)
+                return
+            light = self._light
+            light.append(span)
+            if len(light) >= self._notice:
+                self._attend()
+        except Exception:  # noqa: BLE001 - the promise: our errors are not the application's
+            self._errors += 1
+            self._drop(1, "internal error")
+
+    def add_readable(self, span: AnySpan) -> None:
+        """Take a span of unknown size: the SDK's. Otherwise as `add`."""
+        try:
+            self._add_heavy(span)
+        except Exception:  # noqa: BLE001 - as in add
+            self._errors += 1
+            self._drop(1, "internal error")
+
+    def _add_heavy(self, span: AnySpan) -> None:
+        kept = self._backlog.put_heavy(span)
+        if not kept and self._relieve():
+            kept = self._backlog.put_heavy(span)
+        if not kept:
+            self._drop(1, None)
+        self._attend()
+
+    def _attend(self) -> None:
+        if len(self._light) >= self.limits.spans and not self._relieve():
+            self._drop(self._backlog.drop_oldest(), None)
+        wake = self._senders.wake
+        if wake.is_set():
+            return
+        if not self._senders.running:
+            self._start()
+        if self._backlog.waiting() >= self.limits.batch:
+            wake.set()
+
+    def _start(self) -> bool:
+        if self._closed:
+            self._drop(self._backlog.drop_all(), "the exporter is shut down")
+            return False
+        self._notice = min(self.limits.batch, self.limits.spans)
+        self._exits.watch_children()
+        try:
+            self._senders.start()
+        except RuntimeError:
+            # The interpreter is on its way out: the flush at the exit sends from its own thread.
+            return False
+        return True
+
+    def _relieve(self) -> bool:
+        """Encode some of what waits, if there is somebody to take it; whether that was done."""
+        if not self._receiver.answers() or not self._wait_for_room():
+            return False
+        self._backlog.encode(min(_HELPING, self.limits.batch))
+        self._senders.help()
+        return True
+
+    def _wait_for_room(self) -> bool:
+        if self._backlog.has_room():
+            return True
+        if _on_event_loop():
+            return False
+        # A bucket: it holds one wait, and fills up with the time.
+        now = monotonic()
+        allowance = self._allowance
+        left = min(_WAIT, getattr(allowance, "left", _WAIT) + (now - getattr(allowance, "at", now)) * _WAIT_PER_SECOND)
+        room = left > 0.001 and self._backlog.wait_for_room(left)
+        allowance.at = monotonic()
+        allowance.left = left - (allowance.at - now)
+        return room
+
+    def _drop(self, count: int, reason: str | None) -> None:
+        if count:
+            with self._counting:
+                self._dropped += count
+            self._receiver.dropping(reason)
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until what was added so far is exported. False if it is not in time, or the receiver cannot be reached."""
+        deadline = monotonic() + timeout_seconds
+        if self._backlog.is_empty():
+            return True
+        if not (self._senders.running or self._start()):
+            self._senders.drain(deadline)
+        self._senders.urgent.set()
+        self._senders.wake.set()
+        unreachable = self._receiver.unreachable
+        return self._backlog.wait(deadline, lambda: self._receiver.unreachable > unreachable)
+
+    def shutdown(self, timeout_seconds: float = 2.0) -> bool:
+        """Flush, then stop for good; what is not exported in time is dropped, counted and logged."""
+        if self._closed:
+            return True
+        deadline = monotonic() + timeout_seconds
+        self._senders.deadline = deadline
+        self._senders.closing = True
+        if not self.flush(timeout_seconds) and (left := self._backlog.remaining()):
+            self._receiver.tell(f"{left} spans were left at the exit, after {timeout_seconds:.1f} s of waiting")
+        self._closed = True
+        self._notice = 1
+        self._senders.abort()
+        # What was broken off is counted by its own thread.
+        self._backlog.wait(monotonic() + 0.05, lambda: False)
+        left = self._backlog.remaining()
+        self._dropped += left
+        self._exits.forget()
+        return not left
+
+    def flush_at_exit(self) -> bool:
+        """Flush within what is left of the time that the exit of this process may take."""
+        return self._exits.flush()
+
+    def restart_in_child(self) -> None:
+        """Begin anew in a forked process: what waited is the parent's to send."""
+        closed = self._closed
+        self._begin()
+        self._closed = closed
+        self._exits.restart()
+
+
+def _on_event_loop() -> bool:
+    events = sys.modules.get("asyncio.events")
+    return events is not None and events._get_running_loop() is not None

@@ -1,0 +1,214 @@
+"""OTLP over HTTP with protobuf, on a connection that is kept."""
+
+from __future__ import annotations
+
+import email.utils
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lineage.agent.export.sender import Answer
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from http.client import HTTPConnection, HTTPResponse
+
+_RETRIED = frozenset((429, 502, 503, 504))
+_MARGIN = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files with the receiver's authority and our own certificate and key; None means the system's, and none."""
+
+    certificate: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Make the context. Raises OSError (SSLError among them) for files that cannot be used."""
+        import ssl
+
+        context = ssl.create_default_context(cafile=self.certificate)
+        if self.client_certificate:
+            context.load_cert_chain(self.client_certificate, self.client_key)
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTransport:
+    """Where to post requests, and how."""
+
+    endpoint: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 10.0
+    gzip: bool = False
+    tls: Tls = Tls()
+    proxy: str | None = None
+    # Collectors refuse bodies beyond 20 MiB unless told otherwise.
+    largest: int = 12 << 20
+
+    def connect(self) -> HttpConnection:
+        """Make a connection, opened when it is first used."""
+        return HttpConnection(self)
+
+
+class HttpConnection:
+    """One persistent connection, used by one thread at a time."""
+
+    def __init__(self, transport: HttpTransport) -> None:
+        self._transport = transport
+        self._http: HTTPConnection | None = None
+        self._aborted = False
+        self._headers = {
+            "Content-Type": "application/x-protobuf",
+            "User-Agent": "lineage-instrument",
+            **({"Content-Encoding": "gzip"} if transport.gzip else {}),
+            **transport.headers,
+        }
+
+    def send(self, parts: list[bytes], deadline: float) -> Answer:
+        """Post one request, given in pieces; the deadline is in monotonic seconds. Never raises."""
+        body = _gzipped(parts) if self._transport.gzip else parts
+        try:
+            return self._post(body, deadline)
+        except TimeoutError:
+            # It was written: the receiver may have it, so it is not sent again.
+            self._close()
+            return Answer(False, "no answer in time", reached=False)
+        except Exception as error:  # noqa: BLE001 - of whatever kind: OSError, HTTPException, a proxy's ValueError
+            self._close()
+            retry = not self._aborted
+            return Answer(False, f"{type(error).__name__}: {error}", retry=retry, reached=False)
+
+    def _post(self, body: list[bytes], deadline: float) -> Answer:
+        reused = self._is_usable()
+        try:
+            response = self._exchange(body, deadline)
+        except ConnectionError:
+            if not reused:
+                raise
+            # The receiver closed the idle connection while we wrote.
+            self._close()
+            response = self._exchange(body, deadline)
+        response.read()
+        if response.will_close:
+            self._close()
+        return _answer(response)
+
+    def _exchange(self, body: list[bytes], deadline: float) -> HTTPResponse:
+        try:
+            http = self._http or self._open(deadline)
+            self._limit(http, deadline)
+            headers = {**self._headers, "Content-Length": str(sum(map(len, body)))}
+            http.request("POST", self._target(), body, headers)
+        except TimeoutError as error:
+            raise OSError("timed out before the request was written") from error
+        self._limit(http, deadline)
+        return http.getresponse()
+
+    def _target(self) -> str:
+        url = urlsplit(self._transport.endpoint)
+        if self._transport.proxy and url.scheme == "http":
+            return self._transport.endpoint
+        return (url.path or "/") + (f"?{url.query}" if url.query else "")
+
+    def _open(self, deadline: float) -> HTTPConnection:
+        import http.client
+
+        url = urlsplit(self._transport.endpoint)
+        proxy = urlsplit(self._transport.proxy) if self._transport.proxy else None
+        near = proxy or url
+        timeout = max(deadline - monotonic(), _MARGIN)
+        arguments: dict[str, Any] = {"timeout": timeout}
+        if url.scheme == "https":
+            arguments["context"] = self._transport.tls.context()
+        make = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+        port = near.port or (443 if near.scheme == "https" else 80)
+        connection = make(near.hostname or "", port, **arguments)
+        if proxy and url.scheme == "https":
+            connection.set_tunnel(url.hostname or "", url.port or 443)
+        connection.connect()
+        self._http = connection
+        return connection
+
+    def _limit(self, http: HTTPConnection, deadline: float) -> None:
+        if http.sock is None:
+            http.connect()
+        http.sock.settimeout(max(deadline - monotonic(), _MARGIN))
+
+    def _is_usable(self) -> bool:
+        # Something to read where no answer is due is the end of the connection.
+        connection: socket.socket | None = self._http.sock if self._http else None
+        if connection is not None and not _readable(connection):
+            return True
+        self._close()
+        return False
+
+    def _close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def abort(self) -> None:
+        """End the connection, and with it what another thread waits for."""
+        import socket
+
+        self._aborted = True
+        connection: socket.socket | None = self._http.sock if self._http else None
+        if connection is not None:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # It is closed already.
+                pass
+
+
+def _readable(connection: socket.socket) -> bool:
+    import select
+
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+def _gzipped(parts: list[bytes]) -> list[bytes]:
+    # Level 1: spans repeat themselves so much that more effort gains little.
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return [*filter(None, map(packer.compress, parts)), packer.flush()]
+
+
+def _answer(response: HTTPResponse) -> Answer:
+    if 200 <= response.status < 300:
+        return Answer(True)
+    retry = response.status in _RETRIED
+    pause = _seconds(response.getheader("Retry-After")) if retry else None
+    return Answer(False, f"HTTP {response.status} {response.reason}".rstrip(), retry=retry, pause=pause)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    if retry_after is None:
+        return None
+    try:
+        return max(float(retry_after), 0.0)
+    except ValueError:
+        date = email.utils.parsedate_tz(retry_after)
+        return max(email.utils.mktime_tz(date) - time(), 0.0) if date else None
+
+
+def proxy_for(endpoint: str, env: Mapping[str, str]) -> str | None:
+    """The proxy that the usual variables name for this URL, or None."""
+    url = urlsplit(endpoint)
+    variable = f"{url.scheme}_proxy"
+    proxy = env.get(variable) or env.get(variable.upper())
+    host = (url.hostname or "").lower()
+    exempt = [name.strip().lower().lstrip(".") for name in (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",")]
+    if not proxy or any(name == "*" or host == name or host.endswith(f".{name}") for name in exempt if name):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"

@@ -1,0 +1,128 @@
+"""``lineage-instrument [options] command ...``: set the environment, become the command.
+
+Nothing is imported that the command does not need: its start waits for us.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+from shutil import which
+from typing import TextIO
+
+from lineage.model.errors import UsageError
+
+PROGRAM = "lineage-instrument"
+USAGE = f"usage: {PROGRAM} [options] command [arguments]\n"
+ABOUT = """
+Runs a Python program so that every Kafka event it handles becomes part of one connected OpenTelemetry trace. Its child processes
+are traced, too. The options stand for environment variables, and win over them; `lineage config` explains those that
+begin with LINEAGE_, `lineage doctor` shows what is active.
+"""
+AUTOLOAD = str(Path(__file__).parent / "autoload")
+MISTAKE, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127
+
+
+def main(argv: Sequence[str] | None = None, stdout: TextIO = sys.stdout, stderr: TextIO = sys.stderr) -> int:
+    """Run the command; returns only if that is not possible."""
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv), stdout)
+    except UsageError as error:
+        stderr.write(f"{PROGRAM}: {error}\n")
+        return MISTAKE
+    except FileNotFoundError as error:
+        stderr.write(f"{PROGRAM}: {error}\n")
+        return NOT_FOUND
+    except PermissionError as error:
+        stderr.write(f"{PROGRAM}: {error}\n")
+        return NOT_EXECUTABLE
+
+
+def _run(arguments: list[str], stdout: TextIO) -> int:
+    variables, command = parse(arguments)
+    if command == ["--help"]:
+        stdout.write(help_text())
+        return 0
+    if command == ["--version"]:
+        from lineage import __version__
+
+        stdout.write(f"{PROGRAM} {__version__}\n")
+        return 0
+    program = find(command[0])
+    os.environ.update(variables)
+    put_in_front(os.environ)
+    stdout.flush()
+    # The command's own first argument, not the path: a virtual environment's Python finds itself by it.
+    os.execv(program, command)  # noqa: S606 - running the user's command is the purpose
+
+
+def parse(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The variables that the options set, and the command: or ``--help`` or ``--version`` alone."""
+    variables: dict[str, str] = {}
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option == "--":
+            break
+        if option in ("-h", "--help", "--version"):
+            return {}, ["--help" if option == "-h" else option]
+        name, equals, value = option.partition("=")
+        if not equals:
+            if not rest:
+                raise UsageError(f"{name} needs a value")
+            value = rest.pop(0)
+        variables[_variable(name)] = value
+    if not rest:
+        raise UsageError(f"no command\n{USAGE}Try {PROGRAM} --help")
+    return variables, rest
+
+
+def _variable(option: str) -> str:
+    known = options()
+    name = option.removeprefix("--").replace("-", "_").lower()
+    if name in known:
+        return known[name]
+    from difflib import get_close_matches
+
+    similar = get_close_matches(name, known, n=1)
+    raise UsageError(f"unknown option {option}" + (f", did you mean --{similar[0]}?" if similar else f"; try {PROGRAM} --help"))
+
+
+def options() -> dict[str, str]:
+    """Option -> variable, for every variable that an installed OpenTelemetry package declares, and for ours."""
+    from opentelemetry.util._importlib_metadata import entry_points
+
+    modules = [each.load() for each in entry_points(group="opentelemetry_environment_variables")]
+    variables = {name for module in modules for name in dir(module) if name.startswith(("OTEL_", "LINEAGE_"))}
+    return {re.sub("^OTEL_(PYTHON_)?", "", name).lower(): name for name in sorted(variables)}
+
+
+def help_text() -> str:
+    """What ``--help`` prints."""
+    rows = [(f"--{option} VALUE", variable) for option, variable in options().items()]
+    width = max(len(option) for option, _ in rows)
+    lines = [f"  {'--help':{width}}  this text", f"  {'--version':{width}}  the version"]
+    lines += [f"  {option:{width}}  {variable}" for option, variable in rows]
+    return f"{USAGE}{ABOUT}\noptions:\n" + "\n".join(lines) + "\n"
+
+
+def find(command: str) -> str:
+    """The program that a shell would start."""
+    program = which(command)
+    if program is not None:
+        return program
+    if Path(command).is_file():
+        hint = f", did you mean: {PROGRAM} python {command}" if command.endswith(".py") else ""
+        raise PermissionError(f"{command} is not executable{hint}")
+    raise FileNotFoundError(f"{command}: no such command")
+
+
+def put_in_front(env: MutableMapping[str, str]) -> None:
+    """Let every Python started in this environment find our sitecustomize first."""
+    path = env.get("PYTHONPATH")
+    # An empty entry inside the variable means the current folder, an empty variable means nothing.
+    entries = [entry for entry in path.split(os.pathsep) if entry != AUTOLOAD] if path else []
+    env["PYTHONPATH"] = os.pathsep.join([AUTOLOAD, *entries])

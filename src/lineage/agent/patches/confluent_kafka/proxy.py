@@ -1,0 +1,26 @@
+"""Raw clients that were created before the agent: their class cannot change any more, so a proxy stands before them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import wrapt
+
+
+class _Traced(wrapt.ObjectProxy):  # type: ignore[misc]  # wrapt has no types
+    """Calls the traced class's methods on the raw client; all else, ``isinstance`` too, is the client's."""
+
+    def __init__(self, client: Any, traced: Any) -> None:
+        super().__init__(client)
+        self._self_traced = vars(traced)
+
+    def __getattr__(self, name: str) -> Any:
+        method = self._self_traced.get(name)
+        if callable(method):
+            return method.__get__(self.__wrapped__)
+        return getattr(self.__wrapped__, name)
+
+
+def traced_proxy(client: Any, traced: Any) -> Any:
+    """A traced stand-in for a raw ``client``; ``traced`` is the class that took the place of the client's."""
+    return client if isinstance(client, (traced, _Traced)) else _Traced(client, traced)

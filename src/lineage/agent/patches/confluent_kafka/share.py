@@ -1,0 +1,68 @@
+"""ShareConsumer (share groups, KIP-932): batches with a delivery count, and acknowledgements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lineage.agent.batch import Round
+from lineage.agent.guard import swallow
+from lineage.agent.patches.confluent_kafka.consumer import asked, closing, received, several
+from lineage.agent.patches.confluent_kafka.subclass import subclass
+from lineage.agent.recorder import switch
+from lineage.model import semconv
+
+
+def traced_share_consumer(original: Any) -> Any:
+    """A ShareConsumer whose messages are current while the application handles them."""
+    poll_, acknowledge_ = original.poll, original.acknowledge
+
+    def poll(self: Any, *args: Any, **kwargs: Any) -> Any:
+        recorder = switch.recorder
+        if recorder is None:
+            return poll_(self, *args, **kwargs)
+        client = asked(recorder, self)
+        messages = poll_(self, *args, **kwargs)
+        if not messages or client is None:
+            return messages
+        # 2.16 returns a Messages object around a list, earlier ones the list.
+        records = getattr(messages, "_records", messages)
+        batch = several(recorder, client, original, self, records)
+        _count_deliveries(client.open, records)
+        if records is messages:
+            return batch
+        messages._records = batch
+        return messages
+
+    def acknowledge(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = acknowledge_(self, *args, **kwargs)
+        _acknowledged(self, *args, **kwargs)
+        return result
+
+    methods: dict[str, Any] = {"poll": poll, "acknowledge": acknowledge}
+    methods.update({name: closing(getattr(original, name)) for name in ("close", "__exit__") if hasattr(original, name)})
+    return subclass(original, methods)
+
+
+def _count_deliveries(handled: Any, records: Any) -> None:
+    if not isinstance(handled, Round):
+        return
+    try:
+        for message in list.__iter__(records):
+            span = handled.find(message)
+            if span is not None:
+                span.extra = {**(span.extra or {}), semconv.DELIVERY_COUNT: message.delivery_count()}
+    except Exception as error:
+        swallow(error)
+
+
+def _acknowledged(consumer: Any, message: Any, ack_type: Any = None) -> None:
+    recorder = switch.recorder
+    client = recorder.clients.get(id(consumer)) if recorder is not None else None
+    if client is None or not isinstance(client.open, Round):
+        return
+    try:
+        span = client.open.find(message)
+        if span is not None:
+            span.extra = {**(span.extra or {}), semconv.ACKNOWLEDGEMENT: str(getattr(ack_type, "name", ack_type or "ACCEPT")).lower()}
+    except Exception as error:
+        swallow(error)

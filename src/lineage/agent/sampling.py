@@ -1,0 +1,68 @@
+"""Sampling decisions without a span object: the SDK's own samplers compiled to one comparison, any other asked as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, ParentBased, Sampler, StaticSampler, TraceIdRatioBased
+
+_LOW_64_BITS = (1 << 64) - 1
+_EVERYTHING = 1 << 64
+
+
+class Sampling:
+    """``follow_parent`` and ``bound`` say it all for built-in samplers; ``other`` is the sampler to ask if they do not.
+
+    A trace is sampled if the low 64 bits of its id are below ``bound`` (the SDK's TraceIdRatioBased).
+    """
+
+    __slots__ = ("bound", "follow_parent", "other", "record_unsampled")
+
+    def __init__(self, sampler: Sampler, *, record_unsampled: bool = False) -> None:
+        compiled = _compiled(sampler)
+        self.follow_parent, self.bound = compiled or (True, _EVERYTHING)
+        self.other = None if compiled else sampler
+        self.record_unsampled = record_unsampled
+
+    def decide(self, parent: Any, trace_id: int) -> bool:
+        """Whether to record; ``parent`` has ``sampled``, or is None for a root."""
+        if parent is not None and self.follow_parent:
+            return bool(parent.sampled) or self.record_unsampled
+        return (trace_id & _LOW_64_BITS) < self.bound
+
+    def ask(self, context: Context, trace_id: int, template: Any) -> tuple[bool, dict[str, Any] | None]:
+        """The decision of a sampler that is not built in, and the attributes that it adds."""
+        if self.other is None:
+            raise ValueError("a built-in sampler is not asked")
+        result = self.other.should_sample(context, trace_id, template.name, template.kind, template.attributes, ())
+        return result.decision is Decision.RECORD_AND_SAMPLE, dict(result.attributes or {})
+
+
+def _compiled(sampler: Sampler) -> tuple[bool, int] | None:
+    """(follow the parent, bound), or None for a sampler that we cannot see through. Exact types: a subclass may do anything."""
+    root = _bound(sampler)
+    if root is not None:
+        return False, root
+    if isinstance(sampler, ParentBased) and type(sampler).should_sample is ParentBased.should_sample and _has_default_children(sampler):
+        root = _bound(sampler._root)
+        return None if root is None else (True, root)
+    return None
+
+
+def _bound(sampler: Sampler) -> int | None:
+    decide = type(sampler).should_sample
+    if decide is StaticSampler.should_sample:
+        return _EVERYTHING if sampler.get_description() == ALWAYS_ON.get_description() else 0
+    if decide is TraceIdRatioBased.should_sample and isinstance(sampler, TraceIdRatioBased):
+        return sampler.bound
+    return None
+
+
+def _has_default_children(sampler: ParentBased) -> bool:
+    return (
+        sampler._remote_parent_sampled is ALWAYS_ON
+        and sampler._local_parent_sampled is ALWAYS_ON
+        and sampler._remote_parent_not_sampled is ALWAYS_OFF
+        and sampler._local_parent_not_sampled is ALWAYS_OFF
+    )

@@ -1,0 +1,239 @@
+"""Sends: from the produce call to the delivery report."""
+
+from __future__ import annotations
+
+from time import time_ns
+from typing import Any
+
+from opentelemetry.context import Context
+
+from lineage.agent.capture import Capture
+from lineage.agent.causes import Cause, Causes, links_of
+from lineage.agent.clients import Client, Topic
+from lineage.agent.current import HANDLING, SPAN, SUPPRESSED, Handling, var
+from lineage.agent.guard import swallow
+from lineage.agent.propagation import BAGGAGE_KEY, Pairs, Propagation
+from lineage.agent.settings import HEADER_OFF, Settings
+from lineage.agent.spans import LightSpan
+from lineage.agent.tracing import Tracing, dropped, end, fail
+from lineage.model import semconv
+from lineage.model.headers import BAGGAGE, LINEAGE, TRACEPARENT, format_entry, format_lineage, format_traceparent, is_lineage
+
+_MAX_PENDING_ERRORS_ONLY = 1000
+
+
+class SendSpan(LightSpan):
+    """One send. It also is the delivery callback that the client gets, called with (error, message).
+
+    ``headers`` are to be sent; ``callback`` is the application's own; ``entry`` and ``hops`` go on to what that callback sends.
+    """
+
+    __slots__ = ("callback", "client", "context", "entry", "headers", "hops", "propagated", "sends", "topic")
+
+    callback: Any
+    client: Client
+    context: Context
+    entry: bytes
+    headers: Any
+    hops: int
+    propagated: tuple[tuple[str, Any], ...]
+    sends: Sends
+    topic: Topic
+
+    def end(self, end_time: int | None = None) -> None:
+        """Nothing: a send ends with its delivery report."""
+
+    def __call__(self, error: Any, message: Any) -> None:
+        try:
+            self.sends.delivered(self, error, message)
+        except Exception as problem:
+            swallow(problem)
+        if self.callback is not None:
+            self._call_back(error, message)
+        else:
+            del self.context
+
+    def _call_back(self, error: Any, message: Any) -> None:
+        # What a callback sends is caused by the send that it reports on, whatever is being handled meanwhile.
+        base = Context({**self.context, SPAN: self})
+        token = var.set(Context({**base, HANDLING: Handling(self.context, self)}))
+        try:
+            self.callback(error, message)
+        finally:
+            var.reset(token)
+            # A chain of sends from callbacks must not keep all of its contexts.
+            del self.context
+
+
+class Sends:
+    """Records sends and makes their headers. ``pending`` has those that wait for their delivery report, by span id."""
+
+    def __init__(self, settings: Settings, tracing: Tracing, causes: Causes, propagation: Propagation, capture: Capture) -> None:
+        self.pending: dict[int, SendSpan] = {}
+        self.counts = dict.fromkeys(("sends_without_cause", "sends_queue_full", "sends_without_headers"), 0)
+        self._tracing = tracing
+        self._causes = causes
+        self._propagation = propagation
+        self._capture = capture
+        self._ours = settings.header != HEADER_OFF
+        self._suppressed = semconv.SEND in settings.suppressed
+        self._max_links = settings.max_links
+        replaced = propagation.replaced
+        self._replaced = frozenset({*replaced, *(name.encode() for name in replaced)})
+
+    def start(self, client: Client, name: str, value: Any, key: Any, headers: Any, callback: Any) -> SendSpan | None:
+        """A send begins, or None if this topic or context is not traced. The caller's ``headers`` are only read."""
+        topic = client.topics.get(name) or client.topic(name)
+        if not topic.traced:
+            return None
+        context = var.get()
+        if context.get(SUPPRESSED):
+            return None
+        pairs = _pairs(headers)
+        cause = self._causes.of_send(context, value, pairs)
+        parent = cause.parent
+        if parent is not None and not parent.span_id:
+            parent = None
+        elif parent is None:
+            self.counts["sends_without_cause"] += 1
+        span = SendSpan.__new__(SendSpan)
+        self._tracing.begin(span, topic.template, parent, context)
+        span.partition = span.offset = span.timestamp = None
+        span.key = self._capture.key(key) if self._capture.keys else None
+        span.size = len(value) if value.__class__ is bytes or value.__class__ is str else None
+        span.sends, span.client, span.topic, span.context = self, client, topic, context
+        span.callback = callback if callback is not None else client.info.on_delivery
+        self._inherit(span, client, cause)
+        self._describe(span, client, cause, value, pairs)
+        if self._suppressed:
+            self._pass_through(span, parent)
+        span.headers = headers if pairs is None else self._headers(span, next(topic.count), pairs)
+        client.last_send = span
+        if span.sampled and not self._suppressed:
+            self._tracing.started(span, context)
+            self.pending[span.span_id] = span
+            if client.info.errors_only and len(self.pending) > _MAX_PENDING_ERRORS_ONLY:
+                # Most of these never hear of their delivery.
+                self.give_up(_MAX_PENDING_ERRORS_ONLY)
+        return span
+
+    def delivered(self, span: SendSpan, error: Any, message: Any) -> None:
+        """The delivery report: ``error`` is a KafkaError or None, ``message`` says where the record lies."""
+        self.pending.pop(span.span_id, None)
+        if span.end_time or not span.sampled:
+            return
+        if error is not None:
+            fail(span, error.name(), error.str())
+        if message is not None:
+            partition, offset = message.partition(), message.offset()
+            span.partition = partition if partition is not None and partition >= 0 else None
+            span.offset = offset if offset is not None and offset >= 0 and error is None else None
+        span.end_time = max(time_ns(), span.start_time + 1)
+        if span.client.undescribed is None:
+            span.template = span.topic.template
+            span.finish(span)
+        else:
+            span.client.undescribed.append(span)
+
+    def described(self, client: Client) -> None:
+        """The client has said what its cluster is, or cannot: sends that waited for it go out."""
+        waiting, client.undescribed = client.undescribed, None
+        for span in waiting or ():
+            span.template = span.topic.template
+            span.finish(span)
+
+    def refused(self, span: SendSpan, error: BaseException) -> None:
+        """The produce call raised: an error span, but only counted if the queue is full, as callers then try again."""
+        self.pending.pop(span.span_id, None)
+        if isinstance(error, BufferError):
+            self.counts["sends_queue_full"] += 1
+            return
+        fail(span, error_type(error), str(error))
+        end(span)
+
+    def without_headers(self, span: SendSpan, error: BaseException) -> bool:
+        """Whether to try again with the caller's own headers: ours may have made the message too large."""
+        if span.headers is None or error_type(error) != "MSG_SIZE_TOO_LARGE":
+            return False
+        self.counts["sends_without_headers"] += 1
+        return True
+
+    def give_up(self, keep: int = 0) -> None:
+        """End the oldest pending sends, but ``keep``: nobody will report on them."""
+        for span_id in list(self.pending)[: len(self.pending) - keep]:
+            span = self.pending.pop(span_id, None)
+            if span is not None and not span.end_time:
+                span.extra = {**(span.extra or {}), semconv.DELIVERY: semconv.OUTCOME_UNKNOWN}
+                end(span)
+
+    def _inherit(self, span: SendSpan, client: Client, cause: Cause) -> None:
+        """Where the event entered, and how often it was sent."""
+        event = cause.event
+        if event is None:
+            span.hops, span.propagated = 0, ()
+            span.entry = format_entry(span.topic.name, client.cluster, span.start_time // 1_000_000)
+        else:
+            span.hops, span.entry, span.propagated = event.hops + 1, event.entry, event.propagated
+
+    def _describe(self, span: SendSpan, client: Client, cause: Cause, value: Any, pairs: Pairs | None) -> None:
+        """The rare: links, transaction, tombstone, captured headers."""
+        if client.transaction is not None:
+            span.extra = {**(span.extra or {}), **client.transaction}
+        if value is None:
+            span.extra = {**(span.extra or {}), semconv.TOMBSTONE: True}
+        if cause.others or cause.role is not None:
+            span.links, extra = links_of(cause, self._max_links)
+            span.extra = {**(span.extra or {}), **extra}
+        if self._capture.headers and pairs:
+            span.extra = {**(span.extra or {}), **self._capture.attributes(pairs)}
+
+    def _pass_through(self, span: SendSpan, parent: Any) -> None:
+        """Not recorded: whoever receives the message continues from our parent."""
+        span.finish = dropped
+        span.span_id = parent.span_id if parent is not None else 0
+        span.end_time = span.start_time
+
+    def _headers(self, span: SendSpan, sequence: int, pairs: Pairs) -> Pairs:
+        if not span.span_id:
+            return pairs
+        if self._propagation.w3c and not span.state and BAGGAGE_KEY not in span.context:
+            ours: Pairs = [(TRACEPARENT, format_traceparent(span.trace_id, span.span_id, span.sampled))]
+        else:
+            ours = self._propagation.inject(span, span.context)
+        if self._ours:
+            ours.append((LINEAGE, format_lineage(span.trace_id, span.span_id, span.topic.constant, sequence, span.hops, span.entry)))
+        if span.propagated:
+            present = {name for name, _ in pairs}
+            ours += [pair for pair in span.propagated if pair[0] not in present]
+        return [*self._kept(pairs, BAGGAGE_KEY in span.context), *ours] if pairs else ours
+
+    def _kept(self, pairs: Pairs, with_baggage: bool) -> Pairs:
+        """The caller's headers without a trace context of an earlier hop."""
+        replaced = self._replaced
+        return [
+            pair
+            for pair in pairs
+            if pair[0] not in replaced
+            and not (pair[0] == LINEAGE and is_lineage(pair[1]))
+            and not (with_baggage and pair[0] == BAGGAGE)
+        ]
+
+
+def _pairs(headers: Any) -> Pairs | None:
+    """The headers as a list of pairs; None for what the client will not accept, which then is its to refuse."""
+    if headers is None:
+        return []
+    if isinstance(headers, dict):
+        return list(headers.items())
+    if not isinstance(headers, list):
+        return None
+    if headers and not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], (str, bytes)) for pair in headers):
+        return None
+    return headers
+
+
+def error_type(error: BaseException) -> str:
+    """A KafkaException's error name, or the exception's type."""
+    cause = error.args[0] if error.args else None
+    name = getattr(cause, "name", None)
+    return str(name()) if callable(name) else type(error).__qualname__

@@ -1,0 +1,73 @@
+"""Client calls that are no message: the end of a transaction, and, for who asks for them, commits and polls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
+
+from lineage.agent.causes import Causes, links_of
+from lineage.agent.clients import Client
+from lineage.agent.current import SUPPRESSED, var
+from lineage.agent.settings import Settings
+from lineage.agent.sends import error_type
+from lineage.agent.spans import LightSpan
+from lineage.agent.tracing import Tracing, end, fail
+from lineage.model import semconv
+
+
+class Settlements:
+    """Records client calls as spans of kind CLIENT."""
+
+    def __init__(self, settings: Settings, tracing: Tracing, causes: Causes) -> None:
+        self._tracing = tracing
+        self._causes = causes
+        self._max_links = settings.max_links
+        suppressed = settings.suppressed
+        self.transactions = semconv.TRANSACTION_KIND not in suppressed
+        self.commits = semconv.COMMIT not in suppressed
+        self.polls = semconv.POLL not in suppressed
+
+    def begin_transaction(self, client: Client) -> None:
+        """From now on the producer's sends name this transaction."""
+        name = f"{client.info.transactional_id or client.instance}-{next(client.transactions)}"
+        client.transaction = {semconv.TRANSACTION: name}
+        client.last_send = None
+
+    def start(self, client: Client, operation: str, destination: str | None) -> LightSpan | None:
+        """A client call begins; its parent is what is being handled, or else the transaction's last send."""
+        context = var.get()
+        if context.get(SUPPRESSED):
+            return None
+        cause = self._causes.of_context(context)
+        parent = cause.parent if cause.parent is not None else client.last_send
+        span = LightSpan.__new__(LightSpan)
+        template = client.template(operation, destination, SpanKind.CLIENT)
+        self._tracing.begin(span, template, parent if parent is not None and parent.span_id else None, context)
+        span.partition = span.offset = span.timestamp = span.key = span.size = None
+        if cause.others:
+            span.links, span.extra = links_of(cause, self._max_links)
+        if client.transaction is not None:
+            span.extra = {**(span.extra or {}), **client.transaction}
+        self._tracing.started(span, context)
+        return span
+
+    def end(self, span: LightSpan, error: BaseException | None) -> None:
+        """The call returned or raised."""
+        if error is not None:
+            fail(span, error_type(error), str(error))
+        end(span)
+
+    def polled(self, client: Client, topic: str, started: int, messages: list[Any]) -> None:
+        """A poll or consume that began at ``started`` (ns) returned these messages' process spans; it links to their sends."""
+        span = self.start(client, semconv.POLL, topic)
+        if span is None:
+            return
+        span.start_time = started
+        span.links = [
+            Link(SpanContext(message.trace_id, message.parent_id, True, TraceFlags(message.sampled)))
+            for message in messages[: self._max_links]
+            if message.parent_id
+        ]
+        span.extra = {semconv.BATCH_COUNT: len(messages)}
+        end(span)

@@ -1,0 +1,160 @@
+"""Record headers <-> causes: the text of ``traceparent`` and of our own ``lineage-context``.
+
+``lineage-context`` looks like this (one line, printable ASCII; fields may come in any order, unknown ones are skipped)::
+
+    lineage=1;s=<trace id>-<span id>;t=<topic>;c=<cluster>;p=<producer>;n=<sequence>;h=<hops>;e=<time>;et=<topic>;ec=<cluster>
+
+``s`` is the span of this send, ``t`` and ``c`` where the record was sent, ``p`` and ``n`` by which producer instance and as which
+message of its topic, ``h`` how many times the event was sent before, and ``e``, ``et``, ``ec`` when (hexadecimal milliseconds)
+and where it entered. The leading word keeps Kafka Connect's header converter from taking it for a number, JSON or a date.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .records import Entry, SpanRef
+
+TRACEPARENT = "traceparent"
+TRACESTATE = "tracestate"
+BAGGAGE = "baggage"
+LINEAGE = "lineage-context"
+
+_MAGIC = b"lineage="
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_TEXT_LIMIT = 4096
+_MASK_64 = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class LineageContext:
+    """What a ``lineage-context`` header says about the record that carries it."""
+
+    span: SpanRef
+    topic: str
+    entry: Entry
+    hops: int = 0
+    cluster: str | None = None
+    producer: str | None = None
+    sequence: int | None = None
+
+
+def format_traceparent(trace_id: int, span_id: int, sampled: bool) -> bytes:
+    """The W3C Trace Context header, version 00."""
+    return b"00-%032x-%016x-%02x" % (trace_id, span_id, sampled)
+
+
+def parse_traceparent(value: object) -> SpanRef | None:
+    """The span that a ``traceparent`` names, or None for anything that names none: no value raises."""
+    text = _text_of(value, is_traceparent=True)
+    match = _TRACEPARENT.fullmatch(text) if text else None
+    if match is None or match[1] == b"ff" or (match[5] and match[1] == b"00"):
+        return None
+    trace_id, span_id = int(match[2], 16), int(match[3], 16)
+    if not trace_id or not span_id:
+        return None
+    return SpanRef(trace_id, span_id, bool(int(match[4], 16) & 1))
+
+
+def constant_part(topic: str, cluster: str | None, producer: str) -> bytes:
+    """What every ``lineage-context`` of one producer and topic has in common, ready for ``format_lineage``."""
+    where = f";c={_safe(cluster)}" if cluster else ""
+    return f";t={_safe(topic)}{where};p={_safe(producer)}".encode()
+
+
+def format_entry(topic: str, cluster: str | None, time_ms: int) -> bytes:
+    """The entry fields of an event that enters here; later sends hand them on as they are."""
+    where = f";ec={_safe(cluster)}" if cluster else ""
+    return f";e={time_ms:x};et={_safe(topic)}{where}".encode()
+
+
+def format_lineage(trace_id: int, span_id: int, constant: bytes, sequence: int, hops: int, entry: bytes) -> bytes:
+    """One ``lineage-context`` value, out of ``constant_part`` and ``format_entry``."""
+    return b"lineage=1;s=%032x-%016x%b;n=%d;h=%d%b" % (trace_id, span_id, constant, sequence, hops, entry)
+
+
+def parse_lineage(value: object) -> LineageContext | None:
+    """What the header says, or None if it is not ours or cannot be trusted: no value raises."""
+    text = _text_of(value, is_traceparent=False)
+    if not text or not text.startswith(_MAGIC):
+        return None
+    try:
+        return _from_fields(dict(_fields(text.decode("ascii"))))
+    except (ValueError, KeyError):
+        return None
+
+
+def is_lineage(value: object) -> bool:
+    """Whether a header called ``lineage-context`` really is ours: else it is the user's, and stays."""
+    return parse_lineage(value) is not None
+
+
+def entry_part(value: bytes) -> bytes:
+    """The entry fields of a well-formed value, to be handed on unchanged."""
+    start = value.find(b";e=")
+    return value[start:] if start >= 0 else b""
+
+
+def _from_fields(fields: dict[str, str]) -> LineageContext:
+    if not fields["lineage"].isdigit():
+        raise ValueError(fields["lineage"])
+    trace_id, span_id = (int(part, 16) for part in fields["s"].split("-"))
+    if not 0 < trace_id <= (_MASK_64 << 64 | _MASK_64) or not 0 < span_id <= _MASK_64:
+        raise ValueError(fields["s"])
+    return LineageContext(
+        span=SpanRef(trace_id, span_id),
+        topic=_unsafe(fields["t"]),
+        entry=Entry(_unsafe(fields["et"]), int(fields["e"], 16), _optional(fields.get("ec"))),
+        hops=int(fields["h"]),
+        cluster=_optional(fields.get("c")),
+        producer=_optional(fields.get("p")),
+        sequence=int(fields["n"]) if "n" in fields else None,
+    )
+
+
+def _fields(text: str) -> Iterable[tuple[str, str]]:
+    for part in text.split(";"):
+        name, separator, value = part.partition("=")
+        if separator:
+            yield name, value
+
+
+def _text_of(value: object, *, is_traceparent: bool) -> bytes | None:
+    """The header's text as bytes, whatever a relay made of it: a string, quoted, or base64."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", "replace")
+    if not isinstance(value, (bytes, bytearray, memoryview)) or len(value) > _TEXT_LIMIT:
+        return None
+    text = bytes(value).strip(b' \t"')
+    plain = text[2:3] == b"-" if is_traceparent else text.startswith(_MAGIC)
+    return text if plain else _from_base64(text)
+
+
+def _from_base64(text: bytes) -> bytes | None:
+    # Kafka Connect's default header converter turns every value into base64.
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _safe(text: str) -> str:
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02x}" for byte in match[0].encode("utf-8", "replace")), text)
+
+
+def _unsafe(text: str) -> str:
+    if "%" not in text:
+        return text
+    return re.sub(rb"%([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), text.encode()).decode("utf-8", "replace")
+
+
+def _optional(text: str | None) -> str | None:
+    return _unsafe(text) if text else None
+
+

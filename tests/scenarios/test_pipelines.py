@@ -1,0 +1,124 @@
+"""Pipelines of three hops, each in its own style: every event is one connected trace that tells the truth."""
+
+import pytest
+from support.run import Stage
+from support.scenario import run_both_ways
+
+SOURCE = Stage("source", writes=["orders"])
+
+STYLES = {
+    "poll": ("poll", ""),
+    "consume": ("consume", ""),
+    "serializing": ("serializing", ""),
+    "cimpl import": ("cimpl_import", ""),
+    "subclass": ("subclass", ""),
+    "headers as they are": ("forward_headers", "as is"),
+    "headers copied": ("forward_headers", "copied"),
+    "headers in a dict": ("forward_headers", "dict"),
+    "thread pool": ("thread_pool", ""),
+    "thread in handler": ("thread_in_handler", ""),
+    "run_in_executor": ("asyncio_loop", "executor"),
+    "run_in_executor, tasks": ("asyncio_loop", "executor, tasks"),
+    "to_thread": ("asyncio_loop", "to_thread"),
+    "to_thread, tasks": ("asyncio_loop", "to_thread, tasks"),
+    "aio": ("aio", ""),
+    "aio consume": ("aio", "consume"),
+    "aio serializing": ("aio_serializing", ""),
+    "user span": ("user_span", ""),
+}
+
+
+def three_hops(app, mode=""):
+    """Orders through two applications of a style, to a sink."""
+    return [
+        SOURCE,
+        Stage(app, ["orders"], ["enriched"], mode=mode, name="enrich"),
+        Stage(app, ["enriched"], ["priced"], mode=mode, name="price"),
+        Stage("sink", ["priced"]),
+    ]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_each_style_gives_connected_traces(style, broker, receiver):
+    """Twenty events through three hops give twenty traces with the true edges, and the output of the run without the agent."""
+    outcome = run_both_ways(three_hops(*STYLES[style]), broker, receiver)
+    traced = outcome.assert_lineage()
+    assert len({span.trace_id for span in traced.spans.values()}) == 20
+
+
+def test_fan_out(broker, receiver):
+    """One message becomes three in three topics, each an effect of it."""
+    outs = ["billing", "shipping", "mail"]
+    stages = [
+        SOURCE,
+        Stage("poll", ["orders"], ["enriched"], name="enrich"),
+        Stage("poll", ["enriched"], outs, name="fan-out"),
+        Stage("sink", outs, count=60),
+    ]
+    run_both_ways(stages, broker, receiver).assert_lineage()
+
+
+def test_produce_batch(broker, receiver):
+    """Records produced in one call carry their cause like any other."""
+    stages = [SOURCE, Stage("produce_batch", ["orders"], ["halves"]), Stage("sink", ["halves"], count=40)]
+    run_both_ways(stages, broker, receiver).assert_lineage()
+
+
+def test_retries_and_dead_letters(broker, receiver):
+    """A message stays in its trace through a retry topic and into the dead letters."""
+    topics = ["out", "retry", "dead"]
+    stages = [
+        SOURCE,
+        Stage("retry", ["orders", "retry"], topics, count=25),
+        Stage("sink", ["out", "dead"], count=20),
+    ]
+    run_both_ways(stages, broker, receiver).assert_lineage()
+
+
+def test_two_groups_in_one_process(broker, receiver):
+    """Each group's send descends from its own group's process span."""
+    stages = [SOURCE, Stage("two_groups", ["orders"], ["a", "b"]), Stage("sink", ["a", "b"], count=40)]
+    outcome = run_both_ways(stages, broker, receiver)
+    traced = outcome.assert_lineage()
+    for made in outcome.made:
+        if made.record.topic != outcome.topics.full("orders"):
+            process = next(traced.chain(traced.send_of(made)))
+            assert process.attributes["messaging.consumer.group.name"].endswith(made.record.topic)
+
+
+def test_groups_joined_instead_of_partitions_assigned(broker, receiver):
+    """Subscribing gives the same lineage as assigning."""
+    stages = [SOURCE, Stage("poll", ["orders"], ["out"], joins=True), Stage("sink", ["out"], joins=True)]
+    run_both_ways(stages, broker, receiver).assert_lineage()
+
+
+def test_a_trace_begins_at_the_users_span(broker, receiver):
+    """A record sent within a web request's span belongs to the request's trace."""
+    stages = [Stage("web", writes=["orders"]), Stage("poll", ["orders"], ["out"]), Stage("sink", ["out"])]
+    traced = run_both_ways(stages, broker, receiver).assert_lineage()
+    roots = [span for span in traced.spans.values() if span.parent_id is None]
+    assert {span.name for span in roots} == {"POST /orders"}
+
+
+@pytest.mark.parametrize("hops", [{"source"}, {"poll"}, {"sink"}, {"source", "sink"}])
+def test_applications_without_the_agent_in_between(hops, broker, receiver):
+    """Where some applications run without the agent, those that run with it still end well and invent no edge."""
+    stages = [
+        Stage("source", writes=["orders"], bare="source" in hops),
+        Stage("poll", ["orders"], ["out"], bare="poll" in hops),
+        Stage("sink", ["out"], bare="sink" in hops),
+    ]
+    run_both_ways(stages, broker, receiver)
+
+
+@pytest.mark.parametrize("bare_source", [True, False])
+def test_hostile_headers_reach_the_application_unchanged(bare_source, broker, receiver):
+    """Binary, doubled, long, missing and misleading headers arrive as they were sent, forwarded ones too."""
+    stages = [
+        Stage("hostile", writes=["orders"], count=48, bare=bare_source),
+        Stage("forward_headers", ["orders"], ["out"], count=48, mode="as is"),
+        Stage("sink", ["out"], count=48),
+    ]
+    outcome = run_both_ways(stages, broker, receiver)
+    if not bare_source:
+        outcome.assert_lineage()
