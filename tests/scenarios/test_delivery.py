@@ -15,7 +15,7 @@ MANY = 100_000
 
 
 def flood(topics, agent, mode="produce", count=MANY):
-    """Run the flood, and give what it tells of itself, its standard error, and how long it took to end after its last line."""
+    """Run the flood, and give what it tells of itself, its standard error, and how long it took to end after that."""
     where = {"writes": ["flood"]} if mode == "produce" else {"reads": ["flood"]}
     stage = Stage("flood", **where, mode=mode, count=count)
     finished = start("flood", stage.environment(topics), agent, service="flood").finish(120)
@@ -86,7 +86,7 @@ def pythons():
 @pytest.mark.parametrize("python", pythons())
 @pytest.mark.parametrize(("mode", "code"), [("", -signal.SIGTERM), ("own handler", 7)])
 def test_sigterm(mode, code, python, broker, receiver):
-    """In the middle of a long poll it kills within a second, spans arrive all the same; the application's own handler is left alone."""
+    """A long poll is killed within a second, yet its spans arrive; the application's own handler is left alone."""
     topics = broker.topics("orders", "out")
     agent = Agent.reporting_to(receiver)
     start("source", Stage("source", writes=["orders"]).environment(topics), agent, service="source").finish()

@@ -40,7 +40,7 @@ def three_hops(app, mode=""):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_each_style_gives_connected_traces(style, broker, receiver):
-    """Twenty events through three hops give twenty traces with the true edges, and the output of the run without the agent."""
+    """Twenty events through three hops give twenty traces with the true edges; the output is that without the agent."""
     outcome = run_both_ways(three_hops(*STYLES[style]), broker, receiver)
     traced = outcome.assert_lineage()
     assert len({span.trace_id for span in traced.spans.values()}) == 20

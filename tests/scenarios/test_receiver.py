@@ -19,7 +19,9 @@ def report_to(exporter):
     provider = TracerProvider(resource=Resource({"service.name": "shop"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("scope")
-    with tracer.start_as_current_span("root", kind=SpanKind.PRODUCER, attributes={"n": 7, "s": "x", "l": [1, 2]}) as root:
+    with tracer.start_as_current_span(
+        "root", kind=SpanKind.PRODUCER, attributes={"n": 7, "s": "x", "l": [1, 2]}
+    ) as root:
         links = [Link(root.get_span_context(), {"lineage.role": "input"})]
         with tracer.start_as_current_span("child", links=links):
             pass
@@ -28,7 +30,13 @@ def report_to(exporter):
 
 def assert_received(spans):
     child, root = spans
-    assert (root.name, root.kind, root.parent_id, root.service, root.scope) == ("root", "PRODUCER", None, "shop", "scope")
+    assert (root.name, root.kind, root.parent_id, root.service, root.scope) == (
+        "root",
+        "PRODUCER",
+        None,
+        "shop",
+        "scope",
+    )
     assert root.attributes == {"n": 7, "s": "x", "l": [1, 2]}
     assert root.start < child.start < child.end < root.end
     assert child.parent_key == root.key

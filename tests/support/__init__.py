@@ -1,1 +1,1 @@
-"""What the black-box suites share: brokers, receivers, applications in their own processes, and the truth to hold spans against."""
+"""What the black-box suites share: brokers, receivers, applications in processes of their own, and the truth."""

@@ -23,6 +23,8 @@ TOOLS_KAFKA = "127.0.0.1:19092"
 
 @dataclass(frozen=True)
 class Broker:
+    """Where to connect, and what to expect."""
+
     bootstrap: str
     kind: str
     partitions: int = 3

@@ -21,6 +21,8 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Link:
+    """A link, with the role that the agent gives it."""
+
     key: Key
     attributes: Attributes
 
@@ -31,6 +33,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Span:
+    """A span as it was received."""
+
     trace_id: str
     span_id: str
     parent_id: str | None

@@ -1,8 +1,8 @@
 """Hold spans against what really happened.
 
-Every record of a scenario says in its payload who it is and which records caused it: `{"id": "enrich(order-3)", "from": ["order-3"]}`.
-A record that passes another's value on unchanged says so in a `truth` header instead. `from` names what the agent can and
-must know; `maybe` what it must call possible, no more.
+Every record of a scenario says in its payload who it is and which records caused it, as in
+`{"id": "enrich(order-3)", "from": ["order-3"]}`. One that passes a value on says so in a `truth` header.
+`from` names what the agent can and must know; `maybe` what it must call possible, no more.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class Made:
 
 @dataclass(frozen=True)
 class Edges:
+    """What caused what, surely or possibly."""
+
     certain: frozenset[Edge] = frozenset()
     possible: frozenset[Edge] = frozenset()
 

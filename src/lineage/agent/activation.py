@@ -15,6 +15,10 @@ OURS = "lineage"
 """Our name among the instrumentations."""
 
 
+FLUSH = 2.0
+"""Seconds that switching off may wait for the receiver."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What became of the agent in this process; ``reason`` says why it is off."""
@@ -27,6 +31,7 @@ class State:
 
 
 _state = State()
+_said: set[str] = set()
 
 
 def state() -> State:
@@ -68,10 +73,13 @@ def activate(env: Mapping[str, str]) -> bool:
 
 def deactivate() -> None:
     """Record nothing from now on and take all patches off. The provider stays, as OpenTelemetry can set only one."""
-    from lineage.agent import recorder
+    from lineage.agent import ending, recorder
 
     patching.undo(status.patch for status in patching.statuses())
     recorder.stop()
+    ending.forget()
+    if _state.exporter is not None:
+        _state.exporter.flush(FLUSH)
     _off("switched off by lineage.uninstrument()")
 
 
@@ -79,8 +87,8 @@ def off_reason(env: Mapping[str, str]) -> str | None:
     """Why the agent is not to be active, if so."""
     if sdk_disabled(env):
         return "OTEL_SDK_DISABLED=true"
-    names = disabled_instrumentations(env) & {"*", OURS}
-    return f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names {names.pop()}" if names else None
+    names = sorted(disabled_instrumentations(env) & {"*", OURS})
+    return f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names {names[0]}" if names else None
 
 
 def sdk_disabled(env: Mapping[str, str]) -> bool:
@@ -95,8 +103,10 @@ def disabled_instrumentations(env: Mapping[str, str]) -> frozenset[str]:
 
 
 def say(line: str) -> None:
-    """One line for the operator. At start nobody has configured logging yet."""
-    sys.stderr.write(f"lineage: {line}\n")
+    """One line for the operator, once. At start nobody has configured logging yet."""
+    if line not in _said:
+        _said.add(line)
+        sys.stderr.write(f"lineage: {line}\n")
 
 
 def _off(reason: str) -> None:
@@ -105,18 +115,19 @@ def _off(reason: str) -> None:
 
 
 def _started(env: Mapping[str, str]) -> State:
-    from lineage.agent import provider, recorder
+    from lineage.agent import ending, provider, recorder
 
     settings = Settings.from_env(env)
     provision = provider.provide(env)
     for problem in (*settings.problems, *provision.problems):
         say(problem)
     recorder.start(recorder.Recorder(settings, provision.provider, provision.exporter))
+    ending.watch(provision.exporter)
     return State(True, "", settings, provision.provider, provision.exporter)
 
 
 def _apply(settings: Settings, instrumentations: frozenset[str]) -> None:
-    from lineage.agent.patches import discover
+    from lineage.agent.discovery import discover
 
     for patch in discover():
         if reason := disabled_by(patch, settings.patches_disabled, instrumentations):

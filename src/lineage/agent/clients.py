@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from lineage.agent.settings import Settings
 from lineage.agent.spans import Template
 from lineage.model import semconv
-from lineage.model.headers import constant_part
+from lineage.model.headers import constant_part, entry_place
 
 _KINDS = {semconv.SEND: SpanKind.PRODUCER, semconv.PROCESS: SpanKind.CONSUMER}
 _LEARN_EVERY = 0.5
@@ -37,16 +37,16 @@ class ClientInfo:
 
 
 class Topic:
-    """One topic as one client uses it. ``count`` numbers its messages; ``constant`` is the fixed part of our header."""
+    """One topic as one client uses it. ``count`` numbers its messages; ``constant`` and ``place`` are fixed parts of our header."""
 
-    __slots__ = ("constant", "count", "name", "template", "traced")
+    __slots__ = ("constant", "count", "name", "place", "template", "traced")
 
     def __init__(self, name: str, traced: bool) -> None:
         self.name = name
         self.traced = traced
         self.count = count(1)
         self.template: Template
-        self.constant = b""
+        self.constant = self.place = b""
 
 
 class Client:
@@ -125,6 +125,7 @@ class Client:
     def _describe(self, topic: Topic) -> None:
         topic.template = self.template(self.operation, topic.name, _KINDS[self.operation])
         topic.constant = constant_part(topic.name, self.cluster, self.instance)
+        topic.place = entry_place(topic.name, self.cluster)
 
 
 def _server(servers: str | None) -> dict[str, Any]:

@@ -54,11 +54,11 @@ class ProcessSpan(LightSpan):
     """The handling of one consumed message.
 
     ``base`` is the context outside of it, ``home`` where it was made current, ``entry`` and ``hops`` what ``lineage-context`` said,
-    ``baggage`` what came with it, ``propagated`` the record's headers that sends hand on. The message itself is not here: spans
+    ``baggage`` what came with it, ``marker`` the header that names its send, ``propagated`` the record's headers that sends hand on. The message itself is not here: spans
     wait in the exporter's queue, and messages may be large.
     """
 
-    __slots__ = ("baggage", "base", "closed", "entry", "home", "hops", "propagated")
+    __slots__ = ("baggage", "base", "closed", "entry", "home", "hops", "marker", "propagated")
 
     base: Context
     baggage: Any
@@ -66,6 +66,7 @@ class ProcessSpan(LightSpan):
     entry: bytes
     home: int
     hops: int
+    marker: bytes | None
     propagated: tuple[tuple[str, Any], ...]
 
     def end(self, end_time: int | None = None) -> None:

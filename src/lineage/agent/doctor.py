@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.util import find_spec
 
 from lineage.agent import activation, patching
 from lineage.agent.activation import State
@@ -28,10 +29,14 @@ class Report:
 
     def text(self) -> str:
         """Aligned, for people."""
-        width = max(len(name) for _, rows in self.sections for name, _ in rows)
-        blocks = [[title, *(f"  {name:{width}}  {value}".rstrip() for name, value in rows)] for title, rows in self.sections if rows]
+        blocks = [[title, *_aligned(rows)] for title, rows in self.sections if rows]
         blocks.append(["Problems", *(f"  ! {problem}" for problem in self.problems)] if self.problems else ["No problems found."])
         return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _aligned(rows: Rows) -> Iterator[str]:
+    width = max(len(name) for name, _ in rows)
+    return (f"  {name:{width}}  {value}".rstrip() for name, value in rows)
 
 
 def examine(env: Mapping[str, str]) -> Report:
@@ -47,7 +52,7 @@ def examine(env: Mapping[str, str]) -> Report:
         ("Found", _found(statuses)),
         ("Agent", _agent(state)),
         ("Patches", [(each.patch.title, _with_reason(each)) for each in statuses]),
-        ("Spans", [*receiver, *_tracing(state)]),
+        ("Spans", [*receiver, *_tracing(state, env)]),
         ("Settings", sorted(_settings(env))),
     )
     return Report(sections, tuple(problems))
@@ -58,7 +63,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _imported(statuses: list[patching.Status]) -> list[patching.Status]:
-    """The patches once their libraries are imported: those that are not installed keep waiting."""
+    """The patches once their libraries are imported: those of libraries that are not installed keep waiting."""
     for name in dict.fromkeys(status.patch.module for status in statuses):
         try:
             importlib.import_module(name)
@@ -69,7 +74,7 @@ def _imported(statuses: list[patching.Status]) -> list[patching.Status]:
 
 def _found(statuses: list[patching.Status]) -> Rows:
     names = sorted({each.name for each in distributions() if each.name and each.name.startswith("opentelemetry-")})
-    libraries = sorted({status.patch.module.partition(".")[0].replace("_", "-") for status in statuses} - {"opentelemetry"})
+    libraries = sorted({status.patch.module.partition(".")[0].replace("_", "-") for status in statuses} - {"opentelemetry"} - sys.stdlib_module_names)
     python = f"{platform.python_version()}, {sys.executable}"
     return [("python", python), *((name, _version(name)) for name in ("lineage-instrument", *libraries, *names))]
 
@@ -96,7 +101,8 @@ def _flags() -> Iterator[str]:
 
 def _with_reason(status: patching.Status) -> str:
     if status.state == patching.WAITING:
-        return "waiting for import: the library is not installed"
+        installed = find_spec(status.patch.module.partition(".")[0])
+        return patching.ABSENT if installed else "waiting: the library is not installed"
     return f"{status.state}: {status.reason}" if status.reason else status.state
 
 
@@ -124,17 +130,17 @@ def _receiver(state: State, env: Mapping[str, str]) -> tuple[Rows, list[str]]:
     return rows, [f"{endpoint}: {trouble}"] if trouble else []
 
 
-def _tracing(state: State) -> Rows:
+def _tracing(state: State, env: Mapping[str, str]) -> Rows:
     if state.provider is None:
         return []
     from opentelemetry import propagate
 
-    fields = sorted(propagate.get_global_textmap().fields)
-    service = state.provider.resource.attributes.get("service.name", "")
+    named = env.get("OTEL_SERVICE_NAME") or "service.name=" in env.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    service = str(state.provider.resource.attributes.get("service.name", ""))
     return [
-        ("service.name", str(service)),
-        ("sampler", state.provider.sampler.get_description()),
-        ("propagated headers", ", ".join(fields)),
+        ("service.name", service if named else "each application's script or module"),
+        ("sampler", env.get("OTEL_TRACES_SAMPLER") or "parentbased_always_on"),
+        ("propagated in", ", ".join(sorted(propagate.get_global_textmap().fields))),
     ]
 
 

@@ -29,23 +29,28 @@ class Evidence:
         self._bytes = 0
         self._order: deque[tuple[ProcessSpan, Any, Any, Any]] = deque()
         self._by_object: dict[int, tuple[Any, ProcessSpan]] = {}
-        self._by_text: dict[bytes, list[ProcessSpan]] = {}
+        self._by_text: dict[bytes, tuple[int, ProcessSpan]] = {}
 
     def remember(self, span: ProcessSpan, message: Any, value: Any, headers: list[tuple[str, Any]] | None, marker: Any) -> None:
         """Keep what a message looks like; ``marker`` is the header value that names its send, if it has one."""
         if not self._limit:
             return
-        value = value if value.__class__ is bytes and len(value) > _SHARED else None
-        if value is not None:
+        by_object = self._by_object
+        if value.__class__ is bytes and len(value) > _SHARED:
             self._bytes += len(value)
-            self._by_object[id(value)] = (value, span)
+            by_object[id(value)] = (value, span)
+        else:
+            value = None
         if marker.__class__ is bytes:
-            self._by_text.setdefault(marker, []).append(span)
+            span.marker = marker
+            known = self._by_text.get(marker)
+            # A producer without an agent may put one trace context on thousands of messages: count, do not list them.
+            self._by_text[marker] = (1, span) if known is None else (known[0] + 1, span)
         elif headers:
             # Nobody upstream wrote a trace context: any header object of this message still is only this message's.
             marker = headers[-1][1]
         if marker.__class__ is bytes and len(marker) > _SHARED:
-            self._by_object[id(marker)] = (marker, span)
+            by_object[id(marker)] = (marker, span)
         self._order.append((span, message, value, marker))
         while len(self._order) > self._limit or self._bytes > self._bytes_limit:
             self._forget()
@@ -67,10 +72,10 @@ class Evidence:
             entry = self._by_object.get(id(value))
             if entry is not None and entry[0] is value:
                 return entry[1]
-        candidates = self._by_text.get(marker, ()) if isinstance(marker, bytes) else ()
-        if len(candidates) == 1:
-            return candidates[0]
-        return current if current in candidates else None
+        count, span = self._by_text.get(marker, (0, None)) if isinstance(marker, bytes) else (0, None)
+        if count > 1:
+            return current if current is not None and current.marker == marker else None
+        return span
 
     def of_message(self, message: Any) -> ProcessSpan | None:
         """The span of a message object that was consumed lately."""
@@ -91,15 +96,14 @@ class Evidence:
             return
         if value is not None:
             self._bytes -= len(value)
-        for mark in (value, marker):
-            entry = self._by_object.get(id(mark))
+            entry = self._by_object.get(id(value))
             if entry is not None and entry[1] is span:
-                self._by_object.pop(id(mark), None)
-        self._forget_text(marker, span)
-
-    def _forget_text(self, marker: Any, span: ProcessSpan) -> None:
-        spans = self._by_text.get(marker) if isinstance(marker, bytes) else None
-        if spans and span in spans:
-            spans.remove(span)
-            if not spans:
-                self._by_text.pop(marker, None)
+                self._by_object.pop(id(value), None)
+        if isinstance(marker, bytes):
+            entry = self._by_object.get(id(marker))
+            if entry is not None and entry[1] is span:
+                self._by_object.pop(id(marker), None)
+            # The oldest is forgotten first, so the span that is kept here is the last to go.
+            count, latest = self._by_text.pop(marker, (0, span))
+            if count > 1:
+                self._by_text[marker] = (count - 1, latest)

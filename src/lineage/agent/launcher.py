@@ -126,3 +126,7 @@ def put_in_front(env: MutableMapping[str, str]) -> None:
     # An empty entry inside the variable means the current folder, an empty variable means nothing.
     entries = [entry for entry in path.split(os.pathsep) if entry != AUTOLOAD] if path else []
     env["PYTHONPATH"] = os.pathsep.join([AUTOLOAD, *entries])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -107,6 +107,11 @@ def status(patch: Patch) -> Status:
     return _statuses.get(patch, Status(patch, OFF))
 
 
+def replacement(original: Any) -> Any:
+    """What took the place of this object, or None."""
+    return next((place.replacement for place in _places.values() if place.raw is original), None)
+
+
 def _set(patch: Patch, state: str, reason: str = "") -> None:
     _statuses[patch] = Status(patch, state, reason)
 

@@ -6,7 +6,7 @@ The propagators take 1.4 us to inject and 3.5 us to extract; the two that everyb
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry.baggage import _BAGGAGE_KEY as BAGGAGE_KEY
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -17,27 +17,19 @@ from opentelemetry.trace import Span, TraceState, get_current_span, set_span_in_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from lineage.model.headers import BAGGAGE, LINEAGE, TRACEPARENT, TRACESTATE, format_traceparent, parse_traceparent
+from lineage.model.records import SpanRef
 
 Pairs = list[tuple[Any, Any]]
 
 _BAGGAGE_PROPAGATOR = W3CBaggagePropagator()
 
 
-class Parent(NamedTuple):
-    """A span that something is the child of, as far as a child needs to know it."""
-
-    trace_id: int
-    span_id: int
-    sampled: bool
-    state: TraceState | None = None
-
-
-def parent_of(span: Span) -> Parent | None:
+def parent_of(span: Span) -> SpanRef | None:
     """The parent that an OpenTelemetry span makes, or None for an invalid one."""
     context = span.get_span_context()
     if not context.is_valid:
         return None
-    return Parent(context.trace_id, context.span_id, context.trace_flags.sampled, context.trace_state or None)
+    return SpanRef(context.trace_id, context.span_id, context.trace_flags.sampled, context.trace_state or None)
 
 
 class Propagation:
@@ -50,14 +42,14 @@ class Propagation:
         self.wanted = frozenset({*propagator.fields, LINEAGE})
         self.replaced = self.wanted - {BAGGAGE, LINEAGE}
 
-    def extract(self, headers: Iterable[tuple[str, Any]], found: dict[str, Any]) -> tuple[Parent | None, Any]:
+    def extract(self, headers: Iterable[tuple[str, Any]], found: dict[str, Any]) -> tuple[SpanRef | None, Any]:
         """The parent and the baggage that a record's headers carry; ``found`` has the last value of each wanted name."""
         if not self.w3c:
             return self._extract_any(found)
         ref = parse_traceparent(found.get(TRACEPARENT)) or _last_valid(headers)
-        state = _trace_state(found[TRACESTATE]) if TRACESTATE in found else None
-        baggage = _baggage(found[BAGGAGE]) if BAGGAGE in found else None
-        return (Parent(ref.trace_id, ref.span_id, ref.sampled, state) if ref else None), baggage
+        if ref is not None and TRACESTATE in found:
+            ref = ref._replace(state=_trace_state(found[TRACESTATE]))
+        return ref, (_baggage(found[BAGGAGE]) if BAGGAGE in found else None)
 
     def inject(self, span: Any, context: Context) -> Pairs:
         """The headers that carry this span and the context's baggage."""
@@ -72,7 +64,7 @@ class Propagation:
             pairs += [(name, value.encode()) for name, value in carrier.items()]
         return pairs
 
-    def _extract_any(self, found: dict[str, Any]) -> tuple[Parent | None, Any]:
+    def _extract_any(self, found: dict[str, Any]) -> tuple[SpanRef | None, Any]:
         carrier = {name: [text] for name, text in ((name, _text(value)) for name, value in found.items()) if text is not None}
         context = self._propagator.extract(carrier, Context(), DefaultGetter())
         return parent_of(get_current_span(context)), context.get(BAGGAGE_KEY)

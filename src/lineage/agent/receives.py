@@ -14,13 +14,13 @@ from lineage.agent.capture import Capture
 from lineage.agent.clients import Client
 from lineage.agent.current import SPAN, SUPPRESSED, ProcessSpan, hide, var
 from lineage.agent.evidence import Evidence
-from lineage.agent.propagation import Parent, Propagation
+from lineage.agent.propagation import Propagation
 from lineage.agent.settings import Settings
 from lineage.agent.spans import LightSpan
 from lineage.agent.tracing import Tracing, dropped
 from lineage.model import semconv
-from lineage.model.headers import LINEAGE, entry_part, format_entry, parse_lineage
-from lineage.model.records import ROLE_CONTINUED, ROLE_ENCLOSING
+from lineage.model.headers import LINEAGE, entry_place, format_entry, parse_lineage
+from lineage.model.records import ROLE_CONTINUED, ROLE_ENCLOSING, SpanRef
 
 
 class Received(NamedTuple):
@@ -87,7 +87,7 @@ class Receives:
         found = {name: value for name, value in headers if name in self._wanted} if headers else {}
         parent, baggage = self._propagation.extract(headers, found) if found else (None, None)
         span = ProcessSpan.__new__(ProcessSpan)
-        span.base, span.baggage, span.closed, span.home = base, baggage, False, 0
+        span.base, span.baggage, span.closed, span.home, span.marker = base, baggage, False, 0, None
         span.partition, span.offset, span.timestamp = received.partition, received.offset, received.timestamp
         span.size = len(received.value) if received.value.__class__ is bytes else None
         span.key = self._capture.key(received.key) if self._capture.keys else None
@@ -103,26 +103,26 @@ class Receives:
         return span
 
     def _inherit(
-        self, span: ProcessSpan, client: Client, received: Received, ours: Any, parent: Parent | None
-    ) -> tuple[Parent | None, Parent | None]:
+        self, span: ProcessSpan, client: Client, received: Received, ours: Any, parent: SpanRef | None
+    ) -> tuple[SpanRef | None, SpanRef | None]:
         """Where the event entered; returns (parent, None), or (None, the context of an older trace that is not continued)."""
         said = _hops_entry_age(ours)
         if said is not None:
             span.hops, span.entry, entered = said
             if parent is None and (named := parse_lineage(ours)):
                 # Somebody dropped the trace context and kept our header.
-                parent = Parent(named.span.trace_id, named.span.span_id, True)
+                parent = named.span
             if span.hops < self._max_hops and time_ns() // 1_000_000 - entered < self._max_age_ms:
                 return parent, None
         now = received.timestamp or time_ns() // 1_000_000
-        span.hops, span.entry = 0, format_entry(received.topic, client.cluster, now)
+        span.hops, span.entry = 0, format_entry(client.topics[received.topic].place, now)
         if said is not None:
             return None, parent
         if parent is None:
             self.counts["receives_without_context"] += 1
         return parent, None
 
-    def _describe(self, span: ProcessSpan, received: Received, base: Context, continued: Parent | None) -> None:
+    def _describe(self, span: ProcessSpan, received: Received, base: Context, continued: SpanRef | None) -> None:
         """The rare: links to what is no parent, tombstones, captured headers, redeliveries."""
         if continued is not None:
             _link(span, continued, ROLE_CONTINUED)
@@ -160,9 +160,9 @@ def _hops_entry_age(ours: Any) -> tuple[int, bytes, int] | None:
     said = parse_lineage(ours)
     if said is None:
         return None
-    return said.hops, format_entry(said.entry.topic, said.entry.cluster, said.entry.time), said.entry.time
+    return said.hops, format_entry(entry_place(said.entry.topic, said.entry.cluster), said.entry.time), said.entry.time
 
 
-def _link(span: LightSpan, parent: Parent, role: str) -> None:
+def _link(span: LightSpan, parent: SpanRef, role: str) -> None:
     context = SpanContext(parent.trace_id, parent.span_id, True, TraceFlags(parent.sampled))
     span.links = [*(span.links or ()), Link(context, {semconv.ROLE: role})]

@@ -20,6 +20,7 @@ from lineage.model import semconv
 from lineage.model.headers import BAGGAGE, LINEAGE, TRACEPARENT, format_entry, format_lineage, format_traceparent, is_lineage
 
 _MAX_PENDING_ERRORS_ONLY = 1000
+_NO_CONTEXT = Context()
 
 
 class SendSpan(LightSpan):
@@ -51,7 +52,7 @@ class SendSpan(LightSpan):
         if self.callback is not None:
             self._call_back(error, message)
         else:
-            del self.context
+            self._release()
 
     def _call_back(self, error: Any, message: Any) -> None:
         # What a callback sends is caused by the send that it reports on, whatever is being handled meanwhile.
@@ -61,8 +62,11 @@ class SendSpan(LightSpan):
             self.callback(error, message)
         finally:
             var.reset(token)
-            # A chain of sends from callbacks must not keep all of its contexts.
-            del self.context
+            self._release()
+
+    def _release(self) -> None:
+        # The span still waits to be exported, and a chain of sends from callbacks must not keep all of its contexts.
+        self.context, self.callback, self.headers = _NO_CONTEXT, None, None
 
 
 class Sends:
@@ -103,12 +107,19 @@ class Sends:
         span.size = len(value) if value.__class__ is bytes or value.__class__ is str else None
         span.sends, span.client, span.topic, span.context = self, client, topic, context
         span.callback = callback if callback is not None else client.info.on_delivery
-        self._inherit(span, client, cause)
-        self._describe(span, client, cause, value, pairs)
+        event = cause.event
+        if event is None:
+            span.hops, span.propagated = 0, ()
+            span.entry = format_entry(topic.place, span.start_time // 1_000_000)
+        else:
+            span.hops, span.entry, span.propagated = event.hops + 1, event.entry, event.propagated
+        if cause.others or cause.role is not None or value is None or client.transaction is not None or self._capture.headers:
+            self._describe(span, client, cause, value, pairs)
         if self._suppressed:
             self._pass_through(span, parent)
         span.headers = headers if pairs is None else self._headers(span, next(topic.count), pairs)
-        client.last_send = span
+        if client.transaction is not None:
+            client.last_send = span
         if span.sampled and not self._suppressed:
             self._tracing.started(span, context)
             self.pending[span.span_id] = span
@@ -165,15 +176,6 @@ class Sends:
             if span is not None and not span.end_time:
                 span.extra = {**(span.extra or {}), semconv.DELIVERY: semconv.OUTCOME_UNKNOWN}
                 end(span)
-
-    def _inherit(self, span: SendSpan, client: Client, cause: Cause) -> None:
-        """Where the event entered, and how often it was sent."""
-        event = cause.event
-        if event is None:
-            span.hops, span.propagated = 0, ()
-            span.entry = format_entry(span.topic.name, client.cluster, span.start_time // 1_000_000)
-        else:
-            span.hops, span.entry, span.propagated = event.hops + 1, event.entry, event.propagated
 
     def _describe(self, span: SendSpan, client: Client, cause: Cause, value: Any, pairs: Pairs | None) -> None:
         """The rare: links, transaction, tombstone, captured headers."""

@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
 from types import FrameType
 
 _LONGEST = 0.7
@@ -28,37 +27,45 @@ class _Watch:
     def __init__(self, flush: Flush) -> None:
         self._flush = flush
         self._once = threading.Lock()
+        self._killed = threading.Event()
+        self._masks = threading.local()
         self._pipe: tuple[int, int] | None = None
 
-    def start(self) -> None:
-        """Take the disposition; the wakeup descriptor only if nobody has it."""
+    def start(self) -> bool:
+        """Take the disposition and the wakeup descriptor, both or none."""
+        if not self._open_pipe():
+            return False
         signal.signal(signal.SIGTERM, self.handle)
-        self._open_pipe()
+        return True
 
-    def _open_pipe(self) -> None:
-        if not hasattr(os, "set_blocking"):
-            return
+    def _open_pipe(self) -> bool:
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         if before != -1:
-            # The application's: it stays, and so does its way of handling signals while in C.
+            # The application's. Without one of our own SIGTERM would have to wait for the main thread.
             signal.set_wakeup_fd(before)
             os.close(reader)
             os.close(writer)
-            return
+            return False
         self._pipe = reader, writer
         threading.Thread(target=self._read, args=(reader,), name="lineage-signals", daemon=True).start()
+        return True
 
     def _read(self, reader: int) -> None:
         # Other signals' bytes are only news here: their handlers run as ever, in the main thread.
         while numbers := os.read(reader, 64):
             if signal.SIGTERM in numbers and self.is_installed():
                 self._die(_default_in_c)
+        os.close(reader)
 
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """The Python handler, for a main thread that is in Python, and for processes whose wakeup descriptor is taken."""
-        self._die(_default_in_python)
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """The Python handler, for a main thread that is in Python."""
+        # A handler of the application that calls the one before it would not have called SIG_DFL.
+        if self.is_installed():
+            self._die(_default_in_python)
+            # The other thread was first: nothing more of the application should run.
+            self._killed.wait(_LONGEST)
 
     def is_installed(self) -> bool:
         """Whether SIGTERM is still ours: the application may have set its own handler since."""
@@ -66,7 +73,6 @@ class _Watch:
 
     def _die(self, restore: Callable[[], None]) -> None:
         if not self._once.acquire(blocking=False):
-            # The other thread is at it; this one goes on until it is killed.
             return
         # In a thread of its own: this one may have interrupted somebody who holds a lock that the flush needs.
         flushing = threading.Thread(target=self._flush, args=(_LONGEST,), name="lineage-sigterm", daemon=True)
@@ -75,20 +81,34 @@ class _Watch:
             flushing.join(_LONGEST)
         restore()
         os.kill(os.getpid(), signal.SIGTERM)
+        # Still here: the first process of a container ignores what it does not handle.
+        self._killed.set()
+
+    def block(self) -> None:
+        """Before a fork: in its first moments a child would write to its parent's pipe, then forget the signal."""
+        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+
+    def unblock(self) -> None:
+        """After a fork, in the parent; what came meanwhile comes now."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before)
 
     def restart(self) -> None:
-        """In a forked child: its own pipe, as bytes in the parent's would kill the parent."""
+        """After a fork, in the child: a pipe and a thread of its own."""
         inherited, self._pipe = self._pipe, None
-        self._once = threading.Lock()
-        if inherited is None:
-            return
+        self._once, self._killed = threading.Lock(), threading.Event()
+        if inherited is not None:
+            ours = self._give_up_descriptor(inherited[1])
+            for descriptor in inherited:
+                os.close(descriptor)
+            if ours:
+                self._open_pipe()
+        self.unblock()
+
+    def _give_up_descriptor(self, ours: int) -> bool:
         current = signal.set_wakeup_fd(-1)
-        for descriptor in inherited:
-            os.close(descriptor)
-        if current not in (-1, inherited[1]):
+        if current not in (-1, ours):
             signal.set_wakeup_fd(current)
-        elif current == inherited[1]:
-            self._open_pipe()
+        return current == ours
 
     def stop(self) -> None:
         """Put everything back, unless the application took it over since."""
@@ -96,10 +116,8 @@ class _Watch:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         pipe, self._pipe = self._pipe, None
         if pipe is not None:
-            current = signal.set_wakeup_fd(-1)
-            if current not in (-1, pipe[1]):
-                signal.set_wakeup_fd(current)
-            # The reader gets the end of the pipe, and closes nothing itself.
+            self._give_up_descriptor(pipe[1])
+            # The reader gets the end of the pipe and closes its side.
             os.close(pipe[1])
 
 
@@ -109,12 +127,14 @@ _watch: _Watch | None = None
 def install(flush: Flush) -> None:
     """Have `flush(seconds)` called before SIGTERM kills this process or a forked child.
 
-    Does nothing outside the main thread, or where SIGTERM has a handler already or is ignored.
+    Does nothing outside the main thread, or where SIGTERM has a handler already or is ignored, or the wakeup descriptor
+    is in use.
     """
     global _watch  # noqa: PLW0603 - a process has one SIGTERM
     if _watch is None and _is_ours_to_take():
-        _watch = _Watch(flush)
-        _watch.start()
+        watch = _Watch(flush)
+        if watch.start():
+            _watch = watch
 
 
 def uninstall() -> None:
@@ -145,10 +165,11 @@ def _default_in_c() -> None:
     libc.signal(int(signal.SIGTERM), None)
 
 
-def _restart_in_child() -> None:
-    if _watch is not None:
-        _watch.restart()
+def _told(what: Callable[[_Watch], None]) -> Callable[[], None]:
+    return lambda: what(_watch) if _watch is not None else None
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_restart_in_child)
+    os.register_at_fork(
+        before=_told(_Watch.block), after_in_parent=_told(_Watch.unblock), after_in_child=_told(_Watch.restart)
+    )

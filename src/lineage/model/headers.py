@@ -12,8 +12,8 @@ and where it entered. The leading word keeps Kafka Connect's header converter fr
 from __future__ import annotations
 
 import base64
-import binascii
 import re
+from binascii import Error, unhexlify
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,8 @@ LINEAGE = "lineage-context"
 _MAGIC = b"lineage="
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_LENGTH = len("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+_DASH = ord("-")
 _TEXT_LIMIT = 4096
 _MASK_64 = (1 << 64) - 1
 
@@ -52,6 +54,8 @@ def format_traceparent(trace_id: int, span_id: int, sampled: bool) -> bytes:
 
 def parse_traceparent(value: object) -> SpanRef | None:
     """The span that a ``traceparent`` names, or None for anything that names none: no value raises."""
+    if value.__class__ is bytes and len(value) == _LENGTH and value[:3] == b"00-":  # type: ignore[arg-type, index]
+        return _parse_version_00(value)  # type: ignore[arg-type]
     text = _text_of(value, is_traceparent=True)
     match = _TRACEPARENT.fullmatch(text) if text else None
     if match is None or match[1] == b"ff" or (match[5] and match[1] == b"00"):
@@ -62,16 +66,34 @@ def parse_traceparent(value: object) -> SpanRef | None:
     return SpanRef(trace_id, span_id, bool(int(match[4], 16) & 1))
 
 
+def _parse_version_00(value: bytes) -> SpanRef | None:
+    """What nearly every message carries, in a third of the time."""
+    try:
+        trace_id = int.from_bytes(unhexlify(value[3:35]), "big")
+        span_id = int.from_bytes(unhexlify(value[36:52]), "big")
+        flags = unhexlify(value[53:])[0]
+    except ValueError:
+        return None
+    if not trace_id or not span_id or value[35] != _DASH or value[52] != _DASH:
+        return None
+    return SpanRef(trace_id, span_id, bool(flags & 1))
+
+
 def constant_part(topic: str, cluster: str | None, producer: str) -> bytes:
     """What every ``lineage-context`` of one producer and topic has in common, ready for ``format_lineage``."""
     where = f";c={_safe(cluster)}" if cluster else ""
     return f";t={_safe(topic)}{where};p={_safe(producer)}".encode()
 
 
-def format_entry(topic: str, cluster: str | None, time_ms: int) -> bytes:
-    """The entry fields of an event that enters here; later sends hand them on as they are."""
+def entry_place(topic: str, cluster: str | None) -> bytes:
+    """Where events enter, ready for ``format_entry``."""
     where = f";ec={_safe(cluster)}" if cluster else ""
-    return f";e={time_ms:x};et={_safe(topic)}{where}".encode()
+    return f";et={_safe(topic)}{where}".encode()
+
+
+def format_entry(place: bytes, time_ms: int) -> bytes:
+    """The entry fields of an event that enters at ``entry_place``; later sends hand them on as they are."""
+    return b";e=%x%b" % (time_ms, place)
 
 
 def format_lineage(trace_id: int, span_id: int, constant: bytes, sequence: int, hops: int, entry: bytes) -> bytes:
@@ -93,12 +115,6 @@ def parse_lineage(value: object) -> LineageContext | None:
 def is_lineage(value: object) -> bool:
     """Whether a header called ``lineage-context`` really is ours: else it is the user's, and stays."""
     return parse_lineage(value) is not None
-
-
-def entry_part(value: bytes) -> bytes:
-    """The entry fields of a well-formed value, to be handed on unchanged."""
-    start = value.find(b";e=")
-    return value[start:] if start >= 0 else b""
 
 
 def _from_fields(fields: dict[str, str]) -> LineageContext:
@@ -140,7 +156,7 @@ def _from_base64(text: bytes) -> bytes | None:
     # Kafka Connect's default header converter turns every value into base64.
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except (Error, ValueError):
         return None
 
 

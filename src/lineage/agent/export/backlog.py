@@ -128,8 +128,7 @@ class Backlog:
         try:
             if self.observe is not None:
                 self.observe(spans)
-        except Exception:
-            # It would fail for each batch alike.
+        except Exception:  # noqa: BLE001 - it would fail for each batch alike, and cost the application its spans
             self.observe = None
             _log.warning("durations are not measured any more", exc_info=True)
 
@@ -175,7 +174,11 @@ class Backlog:
             if not self._chunks:
                 return None
             chunk = self._chunks.popleft()
-            while self._chunks and chunk.count + self._chunks[0].count <= count and chunk.size + self._chunks[0].size <= size:
+            while (
+                self._chunks
+                and chunk.count + self._chunks[0].count <= count
+                and chunk.size + self._chunks[0].size <= size
+            ):
                 chunk.merge(self._chunks.popleft())
         return chunk
 

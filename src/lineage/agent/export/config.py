@@ -49,9 +49,11 @@ class ExportSettings:
         (OTLP,),
         lambda text: tuple(word.lower() for word in _words(text)),
         OTLP,
-        "Where spans go: `otlp`, `lineage_file` (JSON lines in `LINEAGE_FILE_PATH`), `none`; others as with OpenTelemetry.",
+        "Where spans go: `otlp`, `lineage_file` (JSON, to `LINEAGE_FILE_PATH`), `none`; others: see OpenTelemetry.",
     )
-    file_path: str = _setting("LINEAGE_FILE_PATH", "lineage.jsonl", str, "lineage.jsonl", "The file that `lineage_file` appends to.")
+    file_path: str = _setting(
+        "LINEAGE_FILE_PATH", "lineage.jsonl", str, "lineage.jsonl", "The file that `lineage_file` appends to."
+    )
     protocol: str = _setting(
         "OTEL_EXPORTER_OTLP_PROTOCOL", HTTP, _one_of(HTTP, GRPC), HTTP, "`http/protobuf`, or `grpc` (needs grpcio)."
     )
@@ -63,25 +65,45 @@ class ExportSettings:
         "The receiver. Over HTTP `/v1/traces` is added, but not to OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.",
     )
     headers: Mapping[str, str] = _setting(
-        "OTEL_EXPORTER_OTLP_HEADERS", None, _headers, "", "Headers for each request: `name=value`, separated by commas, URL-encoded."
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        None,
+        _headers,
+        "",
+        "Headers for each request: `name=value`, separated by commas, URL-encoded.",
     )
-    timeout: float = _setting("OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, _number(float, 0.001), "10", "The limit for one request, in seconds.")
-    compression: str = _setting("OTEL_EXPORTER_OTLP_COMPRESSION", "none", _one_of("none", "gzip"), "none", "`gzip` or `none`.")
+    timeout: float = _setting(
+        "OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, _number(float, 0.001), "10", "The limit for one request, in seconds."
+    )
+    compression: str = _setting(
+        "OTEL_EXPORTER_OTLP_COMPRESSION", "none", _one_of("none", "gzip"), "none", "`gzip` or `none`."
+    )
     certificate: str | None = _setting(
-        "OTEL_EXPORTER_OTLP_CERTIFICATE", None, str, "the system's", "A file with the authority of the receiver's certificate (PEM)."
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        None,
+        str,
+        "the system's",
+        "A file with the authority of the receiver's certificate (PEM).",
     )
     client_certificate: str | None = _setting(
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", None, str, "", "A file with our own certificate (PEM)."
     )
     client_key: str | None = _setting("OTEL_EXPORTER_OTLP_CLIENT_KEY", None, str, "", "A file with its key (PEM).")
     insecure: bool | None = _setting(
-        "OTEL_EXPORTER_OTLP_INSECURE", None, _boolean, "", "gRPC without TLS, for an endpoint without http:// or https://."
+        "OTEL_EXPORTER_OTLP_INSECURE",
+        None,
+        _boolean,
+        "",
+        "gRPC without TLS, for an endpoint without http:// or https://.",
     )
     delay: float | None = _setting(
         "OTEL_BSP_SCHEDULE_DELAY", None, _milliseconds, "1000", "The longest time (ms) that a span waits for others."
     )
-    batch: int | None = _setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", None, _number(int, 1), "4096", "The most spans in one request.")
-    queue: int | None = _setting("OTEL_BSP_MAX_QUEUE_SIZE", None, _number(int, 1), "8192", "The most spans that wait to be encoded.")
+    batch: int | None = _setting(
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", None, _number(int, 1), "4096", "The most spans in one request."
+    )
+    queue: int | None = _setting(
+        "OTEL_BSP_MAX_QUEUE_SIZE", None, _number(int, 1), "8192", "The most spans that wait to be encoded."
+    )
     export_timeout: float | None = _setting(
         "OTEL_BSP_EXPORT_TIMEOUT", None, _milliseconds, "30000", "A further limit for one request, in ms."
     )
@@ -132,7 +154,9 @@ class ExportSettings:
         return GrpcTransport(endpoint, self.headers or {}, timeout, self.compression == "gzip", tls, insecure)
 
 
-def _read(env: Mapping[str, str], name: str, metadata: Mapping[str, Any], values: dict[str, Any], problems: list[str]) -> None:
+def _read(
+    env: Mapping[str, str], name: str, metadata: Mapping[str, Any], values: dict[str, Any], problems: list[str]
+) -> None:
     for variable in _names(metadata["variable"]):
         text = env.get(variable, "").strip()
         if not text:
@@ -162,4 +186,6 @@ def build(env: Mapping[str, str], resource: Resource) -> Exporter | None:
 
 def table() -> list[tuple[str, str, str]]:
     """Rows for the documentation: variable, default, meaning."""
-    return [(s.metadata["variable"], s.metadata["shown"], s.metadata["doc"]) for s in fields(ExportSettings) if s.metadata]
+    return [
+        (s.metadata["variable"], s.metadata["shown"], s.metadata["doc"]) for s in fields(ExportSettings) if s.metadata
+    ]

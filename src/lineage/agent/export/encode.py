@@ -54,10 +54,15 @@ class _Integers(dict[int, tuple[bytes, bytes]]):
 _OFFSET = _Integers(semconv.OFFSET)
 _TIMESTAMP = _Integers(semconv.TIMESTAMP)
 _SIZE = _Integers(semconv.BODY_SIZE)
+_SLOTS = frozenset((semconv.PARTITION, semconv.OFFSET, semconv.BODY_SIZE, semconv.TIMESTAMP, semconv.KEY))
 _KEY_NAME = field(b"\x0a", semconv.KEY.encode()) + b"\x12"
 _KEYS = [
-    ATTRIBUTE + varint(len(_KEY_NAME) + 1 + 1 + len(varint(size)) + size)
-    + _KEY_NAME + varint(1 + len(varint(size)) + size) + b"\x0a" + varint(size)
+    ATTRIBUTE
+    + varint(len(_KEY_NAME) + 1 + 1 + len(varint(size)) + size)
+    + _KEY_NAME
+    + varint(1 + len(varint(size)) + size)
+    + b"\x0a"
+    + varint(size)
     for size in range(120)
 ]
 """What stands before a key of that many bytes."""
@@ -65,16 +70,23 @@ _KEYS = [
 
 def encode(span: LightSpan) -> bytes:
     """One light span as a field of ``ScopeSpans``; values of a wrong type become text."""
+    rare = bool(span.__dict__)
     try:
-        body = _plain(span)
+        body = _careful(span) if rare and _replaces(span) else _plain(span)
     except Exception:  # noqa: BLE001 - a hostile value: the careful way, which costs more
         body = _careful(span)
-    if span.__dict__:
+    if rare:
         body += _rare(span)
     if span.state:
         body += trace_state(span.state)
     size = len(body)
     return SPAN + (SMALL[size] if size < 16384 else varint(size)) + body
+
+
+def _replaces(span: LightSpan) -> bool:
+    # An attribute must not stand twice.
+    names = span.extra.keys() if span.extra else ()
+    return bool(names) and not (span.template.attributes.keys().isdisjoint(names) and _SLOTS.isdisjoint(names))
 
 
 def _plain(span: LightSpan) -> bytes:
@@ -133,16 +145,16 @@ def _constant(template: Template) -> bytes:
 
 
 def _careful(span: LightSpan) -> bytes:
-    attributes_now = {
-        semconv.PARTITION: None if span.partition is None else str(span.partition),
-        semconv.OFFSET: span.offset,
-        semconv.BODY_SIZE: span.size,
-        semconv.TIMESTAMP: span.timestamp,
-        semconv.KEY: span.key,
-    }
-    known = {name: value for name, value in attributes_now.items() if value is not None}
-    ids = identity(_whole(span.trace_id), _whole(span.span_id), _whole(span.parent_id))
-    return ids + times(_whole(span.start_time), _whole(span.end_time)) + _constant(span.template) + attributes(ATTRIBUTE, known)
+    template = span.template
+    extra = span.extra or {}
+    known = {name: value for name, value in span.all_attributes().items() if name not in extra}
+    return b"".join(
+        (
+            identity(_whole(span.trace_id), _whole(span.span_id), _whole(span.parent_id)),
+            times(_whole(span.start_time), _whole(span.end_time)),
+            _constant(Template(template.name, template.kind, known)),
+        )
+    )
 
 
 def _whole(value: Any) -> int:
@@ -151,7 +163,7 @@ def _whole(value: Any) -> int:
 
 def _rare(span: LightSpan) -> bytes:
     parts = [attributes(ATTRIBUTE, span.extra)] if span.extra else []
-    if span.renamed is not None:
+    if span.renamed:
         # Of a field given twice, the later one counts.
         parts.append(field(b"\x2a", text(span.renamed)))
     if span.links:
@@ -165,7 +177,9 @@ def _rare(span: LightSpan) -> bytes:
 
 def identity(trace_id: int, span_id: int, parent_id: int) -> bytes:
     """The ids of a span; 0 is no parent."""
-    ids = b"\x0a\x10" + (trace_id & _IDS_MASK).to_bytes(16, "big") + b"\x12\x08" + (span_id & _ID_MASK).to_bytes(8, "big")
+    ids = (
+        b"\x0a\x10" + (trace_id & _IDS_MASK).to_bytes(16, "big") + b"\x12\x08" + (span_id & _ID_MASK).to_bytes(8, "big")
+    )
     return ids + (b"\x22\x08" + (parent_id & _ID_MASK).to_bytes(8, "big") if parent_id else b"")
 
 
@@ -190,7 +204,9 @@ def trace_state(state: TraceState) -> bytes:
 
 
 def status(of: Status) -> bytes:
-    """A span's status, with its description."""
+    """A span's status, with its description; nothing if it says nothing."""
+    if not of.status_code.value and not of.description:
+        return b""
     message = field(b"\x12", text(of.description)) if of.description else b""
     return field(b"\x7a", message + b"\x18" + varint(of.status_code.value))
 

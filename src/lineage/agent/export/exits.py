@@ -1,7 +1,7 @@
 """Forks and exits: spans go out before the process ends, and a child does not send its parent's.
 
-At the end of the main process `atexit` is right: threads are joined by then, thread pools too, handlers of the application
-registered later run earlier, and daemon threads still work. Children of multiprocessing end with `os._exit` instead.
+At the end of the main process `atexit` is right: threads are joined by then, thread pools too, what the application
+registered later runs earlier, and daemon threads still work. Children of multiprocessing end with `os._exit` instead.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import atexit
 import os
 import sys
 import weakref
+from contextlib import AbstractContextManager
+from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _exporters: weakref.WeakSet[Exporter] = weakref.WeakSet()
 _LAST = -1000
+_forking = RLock()
 
 
 class AtExit:
@@ -52,7 +55,7 @@ class AtExit:
         util = sys.modules.get("multiprocessing.util")
         if util is not None and self._watching != os.getpid():
             self._watching = os.getpid()
-            # A child clears the finalizers it inherited or made before it runs; what is registered as after-fork comes later.
+            # A child clears the finalizers it has, then calls what is registered as after-fork.
             util.register_after_fork(self, AtExit._finalize)
             self._finalize()
 
@@ -65,10 +68,25 @@ class AtExit:
             exporter.shutdown(max(self._left, 0.0))
 
 
+def no_fork() -> AbstractContextManager[object]:
+    """Forks wait for the end of this block, whichever thread it runs in."""
+    return _forking
+
+
+def _hold() -> None:
+    _forking.acquire()
+
+
+def _let_go() -> None:
+    _forking.release()
+
+
 def _restart() -> None:
+    global _forking  # noqa: PLW0603 - the one that was taken before the fork belongs to a thread of the parent
+    _forking = RLock()
     for exporter in list(_exporters):
         exporter.restart_in_child()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_restart)
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_restart)

@@ -1,4 +1,4 @@
-"""The way out: takes ended spans, never raises, never holds the application up for long, and loses nothing while it can."""
+"""The way out: takes ended spans, never raises, never holds the application up for long, loses nothing if it can."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WAIT, _WAIT_PER_SECOND = 0.025, 0.025
 
 
 class Exporter:
-    """Exports spans in the background. Safe for threads and forks; a forked child starts empty, with its own connection."""
+    """Exports spans in the background. Safe for threads and forks: a child starts empty, with its own connection."""
 
     def __init__(self, resource: Resource, transport: Transport, limits: Limits | None = None) -> None:
         self._resource = encode_resource(resource)
@@ -106,9 +106,9 @@ class Exporter:
         if len(self._light) >= self.limits.spans and not self._relieve():
             self._drop(self._backlog.drop_oldest(), None)
         wake = self._senders.wake
-        if wake.is_set():
+        if wake.is_set() and not self._closed:
             return
-        if not self._senders.running:
+        if not self._senders.running or self._closed:
             self._start()
         if self._backlog.waiting() >= self.limits.batch:
             wake.set()
@@ -155,7 +155,7 @@ class Exporter:
             self._receiver.dropping(reason)
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Wait until what was added so far is exported. False if it is not in time, or the receiver cannot be reached."""
+        """Wait until what was added so far is exported. False if not in time, or the receiver cannot be reached."""
         deadline = monotonic() + timeout_seconds
         if self._backlog.is_empty():
             return True
@@ -167,10 +167,11 @@ class Exporter:
         return self._backlog.wait(deadline, lambda: self._receiver.unreachable > unreachable)
 
     def shutdown(self, timeout_seconds: float = 2.0) -> bool:
-        """Flush, then stop for good; what is not exported in time is dropped, counted and logged."""
+        """Flush, then stop for good. What is not exported in time is dropped, counted and logged: False then."""
         if self._closed:
             return True
         deadline = monotonic() + timeout_seconds
+        dropped = self.dropped
         self._senders.deadline = deadline
         self._senders.closing = True
         if not self.flush(timeout_seconds) and (left := self._backlog.remaining()):
@@ -180,10 +181,9 @@ class Exporter:
         self._senders.abort()
         # What was broken off is counted by its own thread.
         self._backlog.wait(monotonic() + 0.05, lambda: False)
-        left = self._backlog.remaining()
-        self._dropped += left
+        self._dropped += self._backlog.remaining()
         self._exits.forget()
-        return not left
+        return self.dropped == dropped
 
     def flush_at_exit(self) -> bool:
         """Flush within what is left of the time that the exit of this process may take."""

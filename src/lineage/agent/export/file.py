@@ -21,6 +21,11 @@ class FileTransport:
     timeout: float = 10.0
     largest: int = 3 << 20
 
+    def load(self) -> None:
+        """Import protobuf."""
+        import google.protobuf.json_format  # noqa: F401
+        import opentelemetry.proto.collector.trace.v1.trace_service_pb2  # noqa: F401
+
     def connect(self) -> FileConnection:
         """Make a writer, opened at each write: the file may be moved away meanwhile."""
         return FileConnection(self.endpoint)
@@ -33,7 +38,7 @@ class FileConnection:
         self._path = path
 
     def send(self, parts: list[bytes], deadline: float) -> Answer:  # noqa: ARG002 - a file is not waited for
-        """Append one request. Never raises; a file that cannot be written is tried again, as it may be a full disk."""
+        """Append one request. Never raises; a file that cannot be written is tried again: the disk may be full."""
         try:
             line = to_json(b"".join(parts)) + b"\n"
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
@@ -53,7 +58,7 @@ class FileConnection:
 
 
 def to_json(request: bytes) -> bytes:
-    """An encoded ``ExportTraceServiceRequest`` as OTLP JSON: ids in hexadecimal, 64-bit integers as strings, on one line."""
+    """An encoded ``ExportTraceServiceRequest`` as OTLP JSON on one line: ids in hexadecimal, 64-bit integers as text."""
     from google.protobuf.json_format import MessageToDict
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lineage.agent.export.sender import Answer
-from lineage.agent.export.transport import Tls
+from lineage.agent.export.transport import NO_TLS, Tls
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _RETRIED = frozenset(("CANCELLED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
@@ -24,10 +25,15 @@ class GrpcTransport:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 10.0
     gzip: bool = False
-    tls: Tls = Tls()
+    tls: Tls = NO_TLS
     insecure: bool = True
     # gRPC servers refuse messages beyond 4 MiB unless told otherwise.
     largest: int = (4 << 20) - (256 << 10)
+
+    def load(self) -> None:
+        """Import grpc, if it is there: the first request tells if not."""
+        with suppress(ImportError):
+            import grpc  # noqa: F401
 
     def connect(self) -> GrpcConnection:
         """Make a connection, opened when it is first used."""

@@ -43,7 +43,9 @@ class Metrics:
     def __init__(self, meter: Meter, sent: Counts, consumed: Counts, exporter: Exporter) -> None:
         _counter(meter, semconv.METRIC_SENT, "{message}", "Messages that were handed to a producer.", sent)
         _counter(meter, semconv.METRIC_CONSUMED, "{message}", "Messages that the application was given.", consumed)
-        _counter(meter, METRIC_EXPORTED, "{span}", "Spans that the receiver accepted.", lambda: [(exporter.exported, {})])
+        _counter(
+            meter, METRIC_EXPORTED, "{span}", "Spans that the receiver accepted.", lambda: [(exporter.exported, {})]
+        )
         _counter(meter, METRIC_DROPPED, "{span}", "Spans that were given up.", lambda: [(exporter.dropped, {})])
         self._operation = _duration(meter, semconv.METRIC_OPERATION_DURATION, "How long a send, poll or commit took.")
         self._process = _duration(meter, semconv.METRIC_PROCESS_DURATION, "How long a message was handled.")

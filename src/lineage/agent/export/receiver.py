@@ -28,7 +28,7 @@ class Receiver:
         self._asked: dict[int, float] = {}
 
     def answers(self) -> bool:
-        """Whether the application may work or wait for it: no failure since the last answer, nor a question left open."""
+        """Whether the application may work or wait for it: no failure since its last answer, nothing unanswered."""
         asked = list(self._asked.values())
         return not self.down and (not asked or monotonic() - min(asked) < _PATIENCE)
 

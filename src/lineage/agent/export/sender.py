@@ -10,6 +10,7 @@ from typing import Protocol
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
+from lineage.agent.export import exits
 from lineage.agent.export.backlog import Backlog, Chunk
 from lineage.agent.export.receiver import Receiver
 from lineage.agent.export.sdk import request_parts
@@ -39,11 +40,26 @@ class Connection(Protocol):
 
 
 class Transport(Protocol):
-    """Where spans go. `largest` is the size of a request (bytes) that receivers accept, `timeout` its seconds."""
+    """Where spans go."""
 
-    endpoint: str
-    largest: int
-    timeout: float
+    @property
+    def endpoint(self) -> str:
+        """A URL or path, for people."""
+        ...
+
+    @property
+    def largest(self) -> int:
+        """The size of a request (bytes) that receivers accept."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """The limit for one request (seconds)."""
+        ...
+
+    def load(self) -> None:
+        """Import what connections need: not at the start of the application, nor in the middle of a fork."""
+        ...
 
     def connect(self) -> Connection:
         """Make a connection, opened when it is first used."""
@@ -104,6 +120,9 @@ class Senders:
 
     def _run(self, loop: Callable[[Connection], None]) -> None:
         # Our own requests are nobody's spans.
+        with exits.no_fork():
+            # A child would wait for ever for an import that only its parent's thread could finish.
+            self.transport.load()
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         connection = self.transport.connect()
         self._connections.add(connection)

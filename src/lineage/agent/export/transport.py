@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ class Tls:
         return context
 
 
+NO_TLS = Tls()
+
+
 @dataclass(frozen=True, slots=True)
 class HttpTransport:
     """Where to post requests, and how."""
@@ -47,10 +51,18 @@ class HttpTransport:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 10.0
     gzip: bool = False
-    tls: Tls = Tls()
+    tls: Tls = NO_TLS
     proxy: str | None = None
     # Collectors refuse bodies beyond 20 MiB unless told otherwise.
     largest: int = 12 << 20
+
+    def load(self) -> None:
+        """Import the client, and what it would import later on."""
+        import http.client  # noqa: F401
+        import select  # noqa: F401
+
+        # For the resolver: a codec whose import a fork cuts in two stays unknown to the child for good.
+        "localhost".encode("idna")
 
     def connect(self) -> HttpConnection:
         """Make a connection, opened when it is first used."""
@@ -118,7 +130,7 @@ class HttpConnection:
         return (url.path or "/") + (f"?{url.query}" if url.query else "")
 
     def _open(self, deadline: float) -> HTTPConnection:
-        import http.client
+        import http.client  # noqa: F401
 
         url = urlsplit(self._transport.endpoint)
         proxy = urlsplit(self._transport.proxy) if self._transport.proxy else None
@@ -161,11 +173,8 @@ class HttpConnection:
         self._aborted = True
         connection: socket.socket | None = self._http.sock if self._http else None
         if connection is not None:
-            try:
+            with suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # It is closed already.
-                pass
 
 
 def _readable(connection: socket.socket) -> bool:
@@ -208,7 +217,9 @@ def proxy_for(endpoint: str, env: Mapping[str, str]) -> str | None:
     variable = f"{url.scheme}_proxy"
     proxy = env.get(variable) or env.get(variable.upper())
     host = (url.hostname or "").lower()
-    exempt = [name.strip().lower().lstrip(".") for name in (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",")]
-    if not proxy or any(name == "*" or host == name or host.endswith(f".{name}") for name in exempt if name):
+    exempt = [
+        name.strip().lower().lstrip(".") for name in (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",")
+    ]
+    if not proxy or any(name in ("*", host) or host.endswith(f".{name}") for name in exempt if name):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"

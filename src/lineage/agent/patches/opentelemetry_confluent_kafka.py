@@ -13,6 +13,7 @@ from typing import Any
 
 from lineage.agent import patching
 from lineage.agent.patching import Patch
+from lineage.agent.proxies import traced_proxy
 
 LIBRARY = "confluent_kafka"
 MODULE = "opentelemetry.instrumentation.confluent_kafka"
@@ -46,11 +47,17 @@ def _uninstrument(_: Callable[..., Any]) -> Callable[..., Any]:
 def _trace_client(_: Callable[..., Any]) -> Callable[..., Any]:
     def traced(client: Any, tracer_provider: Any = None) -> Any:  # noqa: ARG001 - the signature of the original
         """This client, traced."""
-        from lineage.agent.patches.confluent_kafka import traced_proxy
-
         return traced_proxy(client)
 
     return traced
+
+
+def _raw_client(_: Callable[..., Any]) -> Callable[..., Any]:
+    def raw(client: Any) -> Any:
+        """The client that was given to instrument_producer or instrument_consumer."""
+        return getattr(client, "__wrapped__", client)
+
+    return raw
 
 
 def _take_over(module: Any) -> None:
@@ -68,4 +75,6 @@ PATCHES = (
     Patch(MODULE, "ConfluentKafkaInstrumentor.uninstrument", _uninstrument),
     Patch(MODULE, "ConfluentKafkaInstrumentor.instrument_producer", _trace_client),
     Patch(MODULE, "ConfluentKafkaInstrumentor.instrument_consumer", _trace_client),
+    Patch(MODULE, "ConfluentKafkaInstrumentor.uninstrument_producer", _raw_client),
+    Patch(MODULE, "ConfluentKafkaInstrumentor.uninstrument_consumer", _raw_client),
 )

@@ -12,11 +12,8 @@ from __future__ import annotations
 from lineage.agent.patches.confluent_kafka.aio import AIO_PATCHES
 from lineage.agent.patches.confluent_kafka.consumer import traced_consumer
 from lineage.agent.patches.confluent_kafka.producer import traced_producer
-from lineage.agent.patches.confluent_kafka.proxy import traced_proxy
 from lineage.agent.patches.confluent_kafka.share import traced_share_consumer
 from lineage.agent.patching import Patch
-
-__all__ = ["PATCHES", "traced_proxy"]
 
 PATCHES = (
     Patch("confluent_kafka.cimpl", "Producer", traced_producer),

@@ -44,9 +44,9 @@ def _produce(original: Any) -> Any:
             # An alias, unless callback=None was passed explicitly: then the client ignores on_delivery.
             callback = None if on_delivery is _MISSING else on_delivery
         if topic is _MISSING or extra or unknown:
-            # The client's own error is better than Python's for our signature.
-            required = () if topic is _MISSING else (topic, value, key, partition, callback, None, timestamp, headers, *extra)
-            return produce_(self, *required, **unknown)
+            # Only to have the client raise its own error.
+            given = () if topic is _MISSING else (topic, *((value, key, partition, callback, None, timestamp, headers, *extra) if extra else ()))
+            return produce_(self, *given, **unknown)
         recorder = switch.recorder
         send = None
         if recorder is not None:
@@ -54,10 +54,14 @@ def _produce(original: Any) -> Any:
         if send is None:
             return produce_(self, topic, value, key, partition, callback, None, timestamp, headers)
         try:
-            return produce_(self, topic, value, key, partition, send, None, timestamp, send.headers)
+            result = produce_(self, topic, value, key, partition, send, None, timestamp, send.headers)
         except BaseException as error:
             if not _try_without_headers(send, error):
                 raise
+        else:
+            # The client has copied them, and thousands of sends may wait for their delivery.
+            send.headers = None
+            return result
         try:
             return produce_(self, topic, value, key, partition, send, None, timestamp, headers)
         except BaseException as error:
@@ -74,7 +78,9 @@ def _started(
         client = client_of(recorder, producer, semconv.SEND)
         if client.cluster is None:
             client.learn_cluster(lambda: cluster_of(original, producer))
-        return recorder.sends.start(client, topic, value, key, headers, callback) if topic.__class__ is str else None
+        if topic.__class__ is not str or not (callback is None or callable(callback)):
+            return None
+        return recorder.sends.start(client, topic, value, key, headers, callback)
     except Exception as error:
         swallow(error)
         return None

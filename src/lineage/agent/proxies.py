@@ -6,6 +6,8 @@ from typing import Any
 
 import wrapt
 
+from lineage.agent import patching
+
 
 class _Traced(wrapt.ObjectProxy):  # type: ignore[misc]  # wrapt has no types
     """Calls the traced class's methods on the raw client; all else, ``isinstance`` too, is the client's."""
@@ -21,6 +23,7 @@ class _Traced(wrapt.ObjectProxy):  # type: ignore[misc]  # wrapt has no types
         return getattr(self.__wrapped__, name)
 
 
-def traced_proxy(client: Any, traced: Any) -> Any:
-    """A traced stand-in for a raw ``client``; ``traced`` is the class that took the place of the client's."""
-    return client if isinstance(client, (traced, _Traced)) else _Traced(client, traced)
+def traced_proxy(client: Any) -> Any:
+    """A traced stand-in for a raw ``client``; a client that is traced already is given back as it is."""
+    traced = patching.replacement(type(client))
+    return client if traced is None else _Traced(client, traced)
