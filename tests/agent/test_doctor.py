@@ -39,7 +39,9 @@ def test_nobody_answers() -> None:
 
 def test_wrong_values_and_secrets() -> None:
     """The first are problems, the second are not shown."""
-    ended = run(LINEAGE, "doctor", LINEAGE_KEYS="perhaps", LINEAGE_KEYS_SECRET="hush", OTEL_EXPORTER_OTLP_HEADERS="token=hush")
+    ended = run(
+        LINEAGE, "doctor", LINEAGE_KEYS="perhaps", LINEAGE_KEYS_SECRET="hush", OTEL_EXPORTER_OTLP_HEADERS="token=hush"
+    )
     assert ended.returncode == 1
     assert "hush" not in ended.stdout
     assert "LINEAGE_KEYS_SECRET (set)" in sections(ended.stdout)["Settings"]
@@ -50,7 +52,11 @@ def test_wrong_values_and_secrets() -> None:
     ("variable", "value", "line"),
     [
         ("OTEL_SDK_DISABLED", "true", "state not active: OTEL_SDK_DISABLED=true"),
-        ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "lineage", "state not active: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names lineage"),
+        (
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+            "lineage",
+            "state not active: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names lineage",
+        ),
     ],
 )
 def test_switched_off_on_purpose(variable: str, value: str, line: str) -> None:

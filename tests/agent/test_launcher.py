@@ -19,7 +19,9 @@ from lineage.model.errors import UsageError
 
 def test_options_become_variables() -> None:
     """OpenTelemetry's and ours, with an equals sign or without, up to the command."""
-    variables, command = parse(["--traces_exporter", "console", "--lineage-keys=plain", "python", "app.py", "--lineage_keys", "off"])
+    variables, command = parse(
+        ["--traces_exporter", "console", "--lineage-keys=plain", "python", "app.py", "--lineage_keys", "off"]
+    )
     assert variables == {"OTEL_TRACES_EXPORTER": "console", "LINEAGE_KEYS": "plain"}
     assert command == ["python", "app.py", "--lineage_keys", "off"]
 
@@ -31,7 +33,11 @@ def test_two_dashes_end_the_options() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
-    [([], "no command"), (["--lineage_keys"], "needs a value"), (["--lineage_key", "x", "true"], "did you mean --lineage_keys?")],
+    [
+        ([], "no command"),
+        (["--lineage_keys"], "needs a value"),
+        (["--lineage_key", "x", "true"], "did you mean --lineage_keys?"),
+    ],
 )
 def test_mistakes_are_named(arguments: list[str], complaint: str) -> None:
     """With what was probably meant."""
@@ -62,7 +68,9 @@ def test_the_path_is_put_in_front_once() -> None:
     assert bare["PYTHONPATH"] == AUTOLOAD
 
 
-@pytest.mark.parametrize(("argument", "text"), [("--version", "lineage-instrument "), ("--help", "--lineage_topics_exclude VALUE")])
+@pytest.mark.parametrize(
+    ("argument", "text"), [("--version", "lineage-instrument "), ("--help", "--lineage_topics_exclude VALUE")]
+)
 def test_information_is_printed(argument: str, text: str) -> None:
     """And nothing is run."""
     out = io.StringIO()
@@ -100,7 +108,9 @@ def test_the_application_sees_its_own_path(path: str | None, tmp_path: Path) -> 
 def test_the_users_sitecustomize_runs(tmp_path: Path) -> None:
     """After ours, under its own name."""
     (tmp_path / "sitecustomize.py").write_text("print('mine', __file__)")
-    code = "import sys, lineage.agent.recorder as r; print(sys.modules['sitecustomize'].__file__, r.active() is not None)"
+    code = (
+        "import sys, lineage.agent.recorder as r; print(sys.modules['sitecustomize'].__file__, r.active() is not None)"
+    )
     file = tmp_path / "sitecustomize.py"
     # As the launcher sets it; the launcher itself is a Python, too, and would run the user's file once more.
     path = os.pathsep.join([AUTOLOAD, str(tmp_path)])
@@ -152,4 +162,6 @@ def test_children_are_traced(tmp_path: Path) -> None:
     script = tmp_path / "app.py"
     script.write_text(CHILDREN)
     ended = run(LINEAGE, sys.executable, str(script))
-    assert ended.stdout.split("\n") == ["spawn True", "fork True", "forkserver True", "subprocess True", ""], ended.stderr
+    assert ended.stdout.split("\n") == ["spawn True", "fork True", "forkserver True", "subprocess True", ""], (
+        ended.stderr
+    )

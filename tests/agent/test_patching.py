@@ -165,7 +165,12 @@ def test_an_unreachable_subclass_is_reported() -> None:
 def test_static_and_class_methods_stay_what_they_are() -> None:
     """A wrapper of the plain function, of the same kind."""
     library = load()
-    patching.apply([Patch("fakelib", "Client.version", loud), Patch("fakelib", "Client.make", lambda make: lambda cls: [make(cls)])])
+    patching.apply(
+        [
+            Patch("fakelib", "Client.version", loud),
+            Patch("fakelib", "Client.make", lambda make: lambda cls: [make(cls)]),
+        ]
+    )
     assert library.Client.version() == "1"
     assert isinstance(vars(library.Client)["version"], staticmethod)
     assert type(library.Special.make()[0]) is library.Special

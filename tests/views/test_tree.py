@@ -62,7 +62,7 @@ def test_it_fits_the_terminal() -> None:
     for width in (60, 80, 120):
         lines = tree.render(wide, width=width).splitlines()[1:]
         assert max(map(len, lines)) <= width
-        assert lines[1].endswith("0/17     +0  4.0ms")
+        assert lines[1].split()[-3:] == ["0/17", "+0", "4.0ms"]
 
 
 def test_only_the_trace_asked_for() -> None:
@@ -147,7 +147,9 @@ def test_otlp_json_is_read() -> None:
             {"key": semconv.ERROR_TYPE, "value": {"stringValue": "_PURGE_QUEUE"}},
             {"key": "list", "value": {"arrayValue": {"values": [{"boolValue": True}]}}},
         ],
-        "links": [{"traceId": "aa", "spanId": "bb", "attributes": [{"key": semconv.ROLE, "value": {"stringValue": "input"}}]}],
+        "links": [
+            {"traceId": "aa", "spanId": "bb", "attributes": [{"key": semconv.ROLE, "value": {"stringValue": "input"}}]}
+        ],
         "status": {"code": 2},
     }
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
@@ -172,5 +174,16 @@ def test_colours_only_on_a_terminal() -> None:
 
 def test_durations_have_about_three_digits() -> None:
     """From nothing to hours."""
-    given = (0, 1_000, 999_000, 1_500_000, 190_000_000, 1_320_000_000, 61_000_000_000, 200_000_000_000, 9_000_000_000_000, -2_000_000)
-    assert [style.duration(each) for each in given] == "0 1us 999us 1.5ms 190ms 1.32s 61.00s 3m20s 2h30m -2.0ms".split()
+    given = (
+        0,
+        1_000,
+        999_000,
+        1_500_000,
+        190_000_000,
+        1_320_000_000,
+        61_000_000_000,
+        200_000_000_000,
+        9_000_000_000_000,
+        -2_000_000,
+    )
+    assert " ".join(map(style.duration, given)) == "0 1us 999us 1.5ms 190ms 1.32s 61.00s 3m20s 2h30m -2.0ms"

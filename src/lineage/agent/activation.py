@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lineage.agent import patching
@@ -25,7 +25,7 @@ class State:
 
     active: bool = False
     reason: str = "not started"
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     provider: Any = None
     exporter: Any = None
 
@@ -54,7 +54,7 @@ def initialize(env: Mapping[str, str]) -> None:
 
 
 def activate(env: Mapping[str, str]) -> bool:
-    """Record from now on, into the application's provider if it has set one; say what is wrong. True if the agent is on."""
+    """Record from now on, into the application's provider if it has set one. True if the agent is on now."""
     global _state
     if _state.active:
         return True
@@ -137,7 +137,7 @@ def _apply(settings: Settings, instrumentations: frozenset[str]) -> None:
 
 
 def disabled_by(patch: Patch, titles: frozenset[str], instrumentations: frozenset[str]) -> str:
-    """Which setting switches this patch off, if any: by its title, by a leading part of that, or by the name of its library."""
+    """Which setting switches this patch off, if any: by its title or how that begins, or by its library."""
     if any(f"{patch.title}.".startswith(f"{title}.") for title in titles):
         return "LINEAGE_PATCHES_DISABLED"
     return "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" if instrumentations & {*patch.module.split(".")} else ""

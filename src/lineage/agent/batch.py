@@ -13,6 +13,7 @@ from typing import Any, SupportsIndex
 from opentelemetry.context import Context
 
 from lineage.agent.current import HANDLING, SPAN, Handling, ProcessSpan, here, var
+from lineage.agent.loops import in_hand
 from lineage.model.records import ROLE_BATCH
 
 
@@ -62,8 +63,16 @@ class Round(Handling):
         self._current = None
 
     def find(self, message: Any) -> ProcessSpan | None:
-        """The span of one of the batch's messages."""
+        """The span of one of the batch's messages, None for any other object."""
         return self._spans.get(id(message), (None, None))[1]
+
+    def in_hand(self) -> ProcessSpan | None:
+        """The message of the batch that a loop over something else (a sorted copy, a dict) is at."""
+        span = in_hand(self.find) if self.home == here() and not self.end_time else None
+        if span is not None and not span.closed:
+            # It was reached when the batch was taken apart; its handling lasts until now.
+            span.end_time = max(time_ns(), span.start_time + 1)
+        return span
 
     def spans(self) -> Iterator[ProcessSpan]:
         """The spans of the batch's messages, in order."""

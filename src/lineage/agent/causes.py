@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from opentelemetry.context import Context
 from opentelemetry.trace import Link
 
+from lineage.agent.batch import Round
 from lineage.agent.current import HANDLING, SPAN, Handling, ProcessSpan, is_stale
 from lineage.agent.evidence import Evidence
 from lineage.agent.propagation import Pairs, Propagation, parent_of
@@ -62,6 +63,8 @@ class Causes:
             return _NOTHING if span is None else Cause(_as_parent(span))
         if span is handling and not handling.end_time:
             return Cause(handling, handling)
+        if isinstance(handling, Round) and (in_hand := handling.in_hand()) is not None:
+            return Cause(in_hand, in_hand)
         if handling.end_time and is_stale(handling, self._captured_ns):
             outside: Any = handling.base.get(SPAN)
             return _NOTHING if outside is None else Cause(_as_parent(outside))

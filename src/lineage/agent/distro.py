@@ -1,4 +1,4 @@
-"""Entry points: how ``opentelemetry-instrument``, and any other launcher of OpenTelemetry's kind, finds and starts the agent."""
+"""Entry points: how ``opentelemetry-instrument``, and any other launcher of its kind, finds and starts the agent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection
 from typing import Any
 
-from opentelemetry.instrumentation.distro import BaseDistro
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # without types
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # the same
 from opentelemetry.util._importlib_metadata import EntryPoint, entry_points
 
 from lineage.agent import activation
@@ -16,7 +16,7 @@ REPLACED = "confluent_kafka"
 """The instrumentation that we take over."""
 
 
-class LineageDistro(BaseDistro):
+class LineageDistro(BaseDistro):  # type: ignore[misc]  # the same
     """Our defaults, and nothing traced twice."""
 
     def _configure(self, **_: Any) -> None:
@@ -48,7 +48,7 @@ class LineageConfigurator:
         activation.activate(os.environ)
 
 
-class LineageInstrumentor(BaseInstrumentor):
+class LineageInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the same
     """Records into whatever provider is set: also with another distro and another configurator."""
 
     def instrumentation_dependencies(self) -> Collection[str]:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 
 from lineage.agent import activation, patching
 from lineage.agent.activation import State
+from lineage.agent.launcher import AUTOLOAD
 
 SECRETS = ("SECRET", "HEADERS", "PASSWORD", "KEY", "TOKEN")
 Rows = list[tuple[str, str]]
@@ -30,7 +31,8 @@ class Report:
     def text(self) -> str:
         """Aligned, for people."""
         blocks = [[title, *_aligned(rows)] for title, rows in self.sections if rows]
-        blocks.append(["Problems", *(f"  ! {problem}" for problem in self.problems)] if self.problems else ["No problems found."])
+        problems = [f"  ! {problem}" for problem in self.problems]
+        blocks.append(["Problems", *problems] if problems else ["No problems found."])
         return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -47,7 +49,15 @@ def examine(env: Mapping[str, str]) -> Report:
         statuses = _imported(patching.statuses())
     state = activation.state()
     receiver, unreachable = _receiver(state, env)
-    problems = [*_lines(said.getvalue()), *_flags(), *_of_patches(statuses), *unreachable]
+    # Under the launcher they were said before this began.
+    values = state.settings.problems
+    problems = [
+        *values,
+        *(line for line in _lines(said.getvalue()) if line not in values),
+        *_flags(),
+        *_of_patches(statuses),
+        *unreachable,
+    ]
     sections = (
         ("Found", _found(statuses)),
         ("Agent", _agent(state)),
@@ -74,7 +84,11 @@ def _imported(statuses: list[patching.Status]) -> list[patching.Status]:
 
 def _found(statuses: list[patching.Status]) -> Rows:
     names = sorted({each.name for each in distributions() if each.name and each.name.startswith("opentelemetry-")})
-    libraries = sorted({status.patch.module.partition(".")[0].replace("_", "-") for status in statuses} - {"opentelemetry"} - sys.stdlib_module_names)
+    patched = {status.patch.module.partition(".")[0] for status in statuses} - {
+        "opentelemetry",
+        *sys.stdlib_module_names,
+    }
+    libraries = sorted(name.replace("_", "-") for name in patched)
     python = f"{platform.python_version()}, {sys.executable}"
     return [("python", python), *((name, _version(name)) for name in ("lineage-instrument", *libraries, *names))]
 
@@ -87,8 +101,12 @@ def _version(distribution: str) -> str:
 
 
 def _agent(state: State) -> Rows:
-    launched = any(path.endswith(os.path.join("lineage", "agent", "autoload")) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    how = "lineage-instrument" if launched else "lineage doctor itself; applications need lineage-instrument before their command"
+    launched = AUTOLOAD in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    how = (
+        "lineage-instrument"
+        if launched
+        else "lineage doctor; applications need lineage-instrument before their command"
+    )
     return [("state", "active" if state.active else f"not active: {state.reason}"), ("started by", how)]
 
 

@@ -1,7 +1,7 @@
 """The names of our environment variables, for launchers: each becomes an option.
 
-OpenTelemetry's own variables must not be named in here: ``opentelemetry-instrument`` makes an option of each as well, and refuses
-to start if two packages name the same one. What each variable means stands in ``settings``.
+OpenTelemetry's own variables must not be named in here: ``opentelemetry-instrument`` makes an option of each as well,
+and refuses to start if two packages name the same one. What each variable means stands in ``settings``.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from lineage.model.errors import UsageError
 PROGRAM = "lineage-instrument"
 USAGE = f"usage: {PROGRAM} [options] command [arguments]\n"
 ABOUT = """
-Runs a Python program so that every Kafka event it handles becomes part of one connected OpenTelemetry trace. Its child processes
-are traced, too. The options stand for environment variables, and win over them; `lineage config` explains those that
-begin with LINEAGE_, `lineage doctor` shows what is active.
+Runs a Python program so that every Kafka event it handles becomes part of one connected OpenTelemetry trace. Its child
+processes are traced, too. The options stand for environment variables, and win over them; `lineage config` explains
+these, `lineage doctor` shows what is active.
 """
 AUTOLOAD = str(Path(__file__).parent / "autoload")
 MISTAKE, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127
@@ -56,7 +56,7 @@ def _run(arguments: list[str], stdout: TextIO) -> int:
     put_in_front(os.environ)
     stdout.flush()
     # The command's own first argument, not the path: a virtual environment's Python finds itself by it.
-    os.execv(program, command)  # noqa: S606 - running the user's command is the purpose
+    return os.execv(program, command)  # noqa: S606 - running the user's command is the purpose
 
 
 def parse(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -88,7 +88,8 @@ def _variable(option: str) -> str:
     from difflib import get_close_matches
 
     similar = get_close_matches(name, known, n=1)
-    raise UsageError(f"unknown option {option}" + (f", did you mean --{similar[0]}?" if similar else f"; try {PROGRAM} --help"))
+    hint = f", did you mean --{similar[0]}?" if similar else f"; try {PROGRAM} --help"
+    raise UsageError(f"unknown option {option}{hint}")
 
 
 def options() -> dict[str, str]:

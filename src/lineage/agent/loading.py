@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lineage.agent.activation import OURS, say
 
 if TYPE_CHECKING:
-    from opentelemetry.instrumentation.distro import BaseDistro
+    from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # without types
 
 _GEVENT = "OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH"
 
@@ -22,7 +22,7 @@ def patch_gevent(env: Mapping[str, str]) -> None:
         say(f"{_GEVENT}={wanted!r} is not patch_all")
         return
     try:
-        from gevent import monkey
+        from gevent import monkey  # type: ignore[import-untyped,import-not-found,unused-ignore]  # if installed
     except ImportError:
         say(f"{_GEVENT} is set, but gevent is not installed")
     else:
@@ -45,7 +45,7 @@ def configurators(env: Mapping[str, str]) -> None:
     if env.get("OTEL_PYTHON_CONFIGURATOR", OURS) != OURS:
         from opentelemetry.instrumentation.auto_instrumentation._load import _load_configurators
 
-        _load_configurators()
+        _load_configurators()  # type: ignore[no-untyped-call]  # OpenTelemetry's
         return
     from lineage.agent.distro import LineageConfigurator
 
@@ -57,6 +57,6 @@ def instrumentors(distro: BaseDistro) -> None:
     from opentelemetry.instrumentation.auto_instrumentation._load import _load_instrumentors
 
     try:
-        _load_instrumentors(distro)
+        _load_instrumentors(distro)  # type: ignore[no-untyped-call]  # OpenTelemetry's
     except Exception as error:  # noqa: BLE001 - one instrumentation that fails is no reason to lose the others' work
         say(f"not all instrumentations are active, {type(error).__name__}: {error}")

@@ -11,7 +11,7 @@ INHERITED = "LINEAGE_PARENT_SERVICE"
 
 
 def service_name(argv: Sequence[str], original: Sequence[str], inherited: str | None = None) -> str | None:
-    """The script's or module's name. ``argv`` is sys.argv, ``original`` sys.orig_argv, which is all there is before the start."""
+    """The script's or module's name. ``argv`` is sys.argv, ``original`` sys.orig_argv."""
     if not argv or not argv[0] or argv[0] == "-c":
         return inherited
     if argv[0] == "-m":

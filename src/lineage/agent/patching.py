@@ -1,4 +1,4 @@
-"""Replace attributes of libraries, wait for libraries that are not imported yet, and undo it all to the very same objects."""
+"""Replace attributes of libraries, at once or when these are imported, and undo it all to the very same objects."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _log = logging.getLogger("lineage")
 class Patch:
     """Replace ``module.name`` by ``wrap(original)``.
 
-    ``name`` may be dotted (``Class.method``). ``wrap`` runs once for an original, however often the patch is applied and undone,
-    so that a subclass made in between stays one. What ``optional`` patches look for may be missing in some versions.
+    ``name`` may be dotted (``Class.method``). ``wrap`` runs once for an original, however often the patch goes on and
+    off, so that a subclass made in between stays one. What ``optional`` patches replace is missing in some versions.
     """
 
     module: str

@@ -1,7 +1,7 @@
 """The SDK's TracerProvider, from OpenTelemetry's own variables.
 
-The common case is set up directly. What only OpenTelemetry's configurator can do (other exporters, metrics, logs, samplers and id
-generators from other packages) it does: importing that takes 0.1 s more.
+The common case is set up directly. What only OpenTelemetry's configurator can do (other exporters, metrics, logs,
+samplers and id generators from other packages) it does: importing that takes 0.1 s more.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
 OUR_EXPORTERS = frozenset((config.OTLP, config.FILE, config.NONE))
-BUILT_IN_SAMPLERS = frozenset(
-    ("always_on", "always_off", "parentbased_always_on", "parentbased_always_off", "traceidratio", "parentbased_traceidratio")
-)
+_ROOT_SAMPLERS = ("always_on", "always_off", "traceidratio")
+BUILT_IN_SAMPLERS = frozenset((*_ROOT_SAMPLERS, *(f"parentbased_{name}" for name in _ROOT_SAMPLERS)))
 _CONFIGURED_ELSEWHERE = (
     "OTEL_PYTHON_TRACER_CONFIGURATOR",
     "OTEL_PYTHON_METER_CONFIGURATOR",
@@ -63,14 +62,15 @@ def _current() -> TracerProvider | None:
     if isinstance(provider, trace.ProxyTracerProvider):
         return None
     if not isinstance(provider, TracerProvider):
-        raise LineageError(f"the tracer provider is a {type(provider).__name__}, and only the OpenTelemetry SDK's can be used")
+        kind = type(provider).__name__
+        raise LineageError(f"the tracer provider is a {kind}, and only the OpenTelemetry SDK's can be used")
     return provider
 
 
 def _declared() -> Provision:
     from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 
-    _OTelSDKConfigurator().configure()
+    _OTelSDKConfigurator().configure()  # type: ignore[no-untyped-call]  # the SDK's
     return _as_set()
 
 
@@ -86,7 +86,7 @@ def _make(env: Mapping[str, str]) -> Provision:
 
     resource = make_resource(env)
     exporter, problems = config.build(env, resource), config.ExportSettings.from_env(env).problems
-    processors = [ExporterProcessor(exporter)] if exporter is not None else []
+    processors: list[SpanProcessor] = [ExporterProcessor(exporter)] if exporter is not None else []
     if not _is_plain(env):
         _configure_components(env, processors)
         return Provision(_as_set().provider, exporter, problems)
@@ -99,11 +99,12 @@ def _make(env: Mapping[str, str]) -> Provision:
 
 def distribution() -> dict[str, str]:
     """What tells spans of this agent from others."""
-    return {"telemetry.distro.name": "lineage-instrument", "telemetry.distro.version": version("lineage-instrument")}
+    name = "lineage-instrument"
+    return {"telemetry.distro.name": name, "telemetry.distro.version": version(name)}
 
 
 def make_resource(env: Mapping[str, str]) -> Resource:
-    """OpenTelemetry's, but a service without a name is called after its script or module; children of that inherit it."""
+    """OpenTelemetry's, but a service without a name gets that of its script or module; children inherit it."""
     resource = Resource.create(distribution())
     if not str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
         return resource

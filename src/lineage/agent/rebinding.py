@@ -30,7 +30,8 @@ def _namespaces() -> Iterator[dict[str, Any]]:
 
 
 def _rebased(original: type, replacement: type) -> Iterator[str]:
-    for subclass in original.__subclasses__():
+    subclasses: list[type] = original.__subclasses__()
+    for subclass in subclasses:
         # The replacement itself descends from the original.
         if subclass is replacement:
             continue

@@ -14,9 +14,10 @@ HEAD = """# Configuration
 
 <!-- Made by `lineage config --markdown`: change the code, not this page. -->
 
-The environment is all there is. `lineage-instrument` also takes every variable as an option: `--traces_sampler always_off` is
-`OTEL_TRACES_SAMPLER=always_off`, and `--lineage_keys plain` is `LINEAGE_KEYS=plain`. A value that cannot be used gives one line on
-stderr at start, and the default counts. `lineage doctor` shows what is set, and what came of it.
+The environment is all there is. `lineage-instrument` also takes every variable as an option: `--traces_sampler
+always_off` is `OTEL_TRACES_SAMPLER=always_off`, and `--lineage_keys plain` is `LINEAGE_KEYS=plain`. A value that cannot
+be used gives one line on stderr at start, and the default counts. `lineage doctor` shows what is set, and what
+came of it.
 """
 
 TELEMETRY: Table = [
@@ -24,8 +25,11 @@ TELEMETRY: Table = [
     (
         "OTEL_SERVICE_NAME",
         "the script's name",
-        "The service in the traces. If neither it nor `service.name` in `OTEL_RESOURCE_ATTRIBUTES` is set, `python app.py` is called "
-        "`app`, `python -m shop.orders` is called `shop.orders`, and children that have no script of their own are called like their parent.",
+        (
+            "The service in the traces. If neither it nor `service.name` in `OTEL_RESOURCE_ATTRIBUTES` is set, "
+            "`python app.py` is `app`, `python -m shop.orders` is `shop.orders`, and children without a script "
+            "are called like their parent."
+        ),
     ),
     ("OTEL_RESOURCE_ATTRIBUTES", "", "What else to say of the service: `name=value`, separated by commas."),
     ("OTEL_TRACES_SAMPLER", "parentbased_always_on", "Which traces to record. Samplers of other packages work, too."),
@@ -34,21 +38,29 @@ TELEMETRY: Table = [
     (
         "OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER",
         "none",
-        "As with OpenTelemetry, but off unless set, as many trace receivers refuse them. `otlp` uses HTTP unless told otherwise.",
+        "As with OpenTelemetry, but off unless set: trace receivers may refuse them. `otlp` is over HTTP by default.",
     ),
     (
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
         "",
-        "Instrumentations to leave off, separated by commas: `*` for all, `lineage` for ours, `confluent-kafka` for that library.",
+        "Instrumentations to leave off, separated by commas: `*` for all, `lineage` for ours, else a library's name.",
     ),
     ("OTEL_CONFIG_FILE", "", "OpenTelemetry's declarative configuration. It then decides where spans go."),
-    ("OTEL_PYTHON_DISTRO, OTEL_PYTHON_CONFIGURATOR", "lineage", "Another distribution or configurator, whose provider we then use."),
+    (
+        "OTEL_PYTHON_DISTRO, OTEL_PYTHON_CONFIGURATOR",
+        "lineage",
+        "Another distribution or configurator, whose provider we then use.",
+    ),
 ]
 
 SECTIONS = (
     ("Lineage", "What is recorded and propagated.", settings.table),
     ("Export", "Where spans go. `OTEL_EXPORTER_OTLP_TRACES_...` counts before `OTEL_EXPORTER_OTLP_...`.", config.table),
-    ("OpenTelemetry", "Every other variable of OpenTelemetry means what it means there; these are the ones to know.", lambda: TELEMETRY),
+    (
+        "OpenTelemetry",
+        "Every other variable of OpenTelemetry means what it means there; these are the ones to know.",
+        lambda: TELEMETRY,
+    ),
 )
 
 
@@ -69,4 +81,6 @@ def _markdown_table(table: Table) -> str:
 
 def _entry(name: str, default: str, meaning: str, env: Mapping[str, str]) -> str:
     head = f"  {name}" + (f" (default {default})" if default else "") + (" - set" if env.get(name) else "")
-    return f"{head}\n{textwrap.fill(meaning.replace('`', ''), 78, initial_indent='      ', subsequent_indent='      ')}\n"
+    return (
+        f"{head}\n{textwrap.fill(meaning.replace('`', ''), 78, initial_indent='      ', subsequent_indent='      ')}\n"
+    )

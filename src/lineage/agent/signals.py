@@ -130,7 +130,7 @@ def install(flush: Flush) -> None:
     Does nothing outside the main thread, or where SIGTERM has a handler already or is ignored, or the wakeup descriptor
     is in use.
     """
-    global _watch  # noqa: PLW0603 - a process has one SIGTERM
+    global _watch
     if _watch is None and _is_ours_to_take():
         watch = _Watch(flush)
         if watch.start():
@@ -139,7 +139,7 @@ def install(flush: Flush) -> None:
 
 def uninstall() -> None:
     """Undo `install`, from the main thread; what the application has set since stays."""
-    global _watch  # noqa: PLW0603 - see install
+    global _watch
     if _watch is not None:
         _watch.stop()
         _watch = None

@@ -1,4 +1,4 @@
-"""OpenTelemetry's instrumentation of threads, for those who switch the agent on in code: a handler may hand work to a pool."""
+"""OpenTelemetry's instrumentation of threads, for those who switch the agent on in code."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import tempfile
@@ -60,7 +61,8 @@ def _check(traces: Mapping[str, Sequence[Row]]) -> str:
 
 def _totals(traces: Mapping[str, Sequence[Row]]) -> str:
     spans = [row for each in traces.values() for row in each]
-    return f"{ORDERS} events, {len(spans)} spans, {len(traces)} traces: one for each event, through {len({row.service for row in spans})} services"
+    services = len({row.service for row in spans})
+    return f"{ORDERS} events, {len(spans)} spans, {len(traces)} traces: one for each event, through {services} services"
 
 
 def _tell_jaeger(lines: Sequence[str], trace_id: str, stdout: TextIO) -> None:
@@ -78,8 +80,6 @@ def _say(stdout: TextIO, line: str) -> None:
 
 
 def _width(stdout: TextIO) -> int:
-    import shutil
-
     return shutil.get_terminal_size().columns if stdout.isatty() else 80
 
 

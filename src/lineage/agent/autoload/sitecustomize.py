@@ -12,7 +12,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pat
 _UPSTREAM = os.path.join("opentelemetry", "instrumentation", "auto_instrumentation")  # noqa: PTH118 - the same
 
 
-def _start():
+def _start() -> None:
     path = os.environ.get("PYTHONPATH", "")
     # What the agent starts meanwhile must not start the agent.
     os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in path.split(os.pathsep) if entry != _HERE)
@@ -28,13 +28,13 @@ def _start():
         os.environ["PYTHONPATH"] = path
 
 
-def _next_spec():
+def _next_spec() -> "importlib.machinery.ModuleSpec | None":
     """The sitecustomize that Python would have found without us; ours has done what OpenTelemetry's would do."""
     path = [entry for entry in sys.path if not entry.endswith(_UPSTREAM)]
     return importlib.machinery.PathFinder.find_spec("sitecustomize", path)
 
 
-def _run_next():
+def _run_next() -> None:
     spec = _next_spec()
     if spec is not None and spec.loader is not None:
         module = importlib.util.module_from_spec(spec)
@@ -42,7 +42,7 @@ def _run_next():
         spec.loader.exec_module(module)
 
 
-# The application sees the path that it would see without the agent. Children are reached through PYTHONPATH, which stays.
+# The application sees the path that it would see without the agent; children are reached through PYTHONPATH.
 sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != _HERE]  # noqa: PTH100 - see above
 
 try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Condition, RLock
 from time import monotonic
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from lineage.agent.export.encode import encode
+from lineage.agent.export.packed import Chunk, Packed
 from lineage.agent.export.sdk import LIGHT_SCOPE, encode_readable, encode_scope
 from lineage.agent.spans import LightSpan
 
@@ -37,29 +38,6 @@ class Limits:
     request_size: int = 3 << 20
     senders: int = 8
     exit: float = 2.0
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Encoded spans by encoded scope, on their way. `numbers` are those of the takings it came from."""
-
-    numbers: list[int]
-    scopes: dict[bytes, list[bytes]] = field(default_factory=dict)
-    count: int = 0
-    size: int = 0
-
-    def put(self, scope: bytes, encoded: bytes) -> None:
-        """Append one span, or several that are joined."""
-        self.scopes.setdefault(scope, []).append(encoded)
-        self.size += len(encoded)
-
-    def merge(self, other: Chunk) -> None:
-        """Take over another chunk's spans."""
-        for scope, parts in other.scopes.items():
-            self.scopes.setdefault(scope, []).extend(parts)
-        self.numbers += other.numbers
-        self.count += other.count
-        self.size += other.size
 
 
 class Backlog:
@@ -157,14 +135,15 @@ class Backlog:
                 chunk.count -= 1
         chunk.count += len(spans)
         if encoded:
-            chunk.put(LIGHT_SCOPE, b"".join(encoded))
+            joined = b"".join(encoded)
+            chunk.put(LIGHT_SCOPE, Packed(joined) if self.held > self.limits.encoded_size // 3 else joined)
 
     def _encoded(self, chunk: Chunk) -> None:
         with self._changed:
             if not chunk.count:
                 self._close(chunk)
                 return
-            self.held += chunk.size
+            self.held += chunk.held
             self._under_way += chunk.count
             self._chunks.append(chunk)
 
@@ -185,7 +164,7 @@ class Backlog:
     def done(self, chunk: Chunk) -> None:
         """These spans are exported or given up."""
         with self._changed:
-            self.held -= chunk.size
+            self.held -= chunk.held
             self._under_way -= chunk.count
             self._close(chunk)
 
@@ -196,7 +175,9 @@ class Backlog:
     def drop_oldest(self) -> int:
         """Make room for new light spans; how many were dropped."""
         with self._changed:
-            dropped = max(len(self.light) - self.limits.spans, 0)
+            # Some at a time: in an outage that lasts, each new span would cost a lock otherwise.
+            over = len(self.light) - self.limits.spans
+            dropped = min(over + self.limits.spans // 16, len(self.light)) if over >= 0 else 0
             for _ in range(dropped):
                 self.light.popleft()
             self._taken += dropped

@@ -82,7 +82,7 @@ def _let_go() -> None:
 
 
 def _restart() -> None:
-    global _forking  # noqa: PLW0603 - the one that was taken before the fork belongs to a thread of the parent
+    global _forking
     _forking = RLock()
     for exporter in list(_exporters):
         exporter.restart_in_child()

@@ -161,10 +161,17 @@ class Exporter:
             return True
         if not (self._senders.running or self._start()):
             self._senders.drain(deadline)
+        self._encode_all()
         self._senders.urgent.set()
         self._senders.wake.set()
         unreachable = self._receiver.unreachable
         return self._backlog.wait(deadline, lambda: self._receiver.unreachable > unreachable)
+
+    def _encode_all(self) -> None:
+        # Senders that wait for an answer take what is encoded with their next request.
+        backlog = self._backlog
+        while self._receiver.answers() and backlog.has_room() and backlog.encode(self.limits.batch):
+            self._senders.help()
 
     def shutdown(self, timeout_seconds: float = 2.0) -> bool:
         """Flush, then stop for good. What is not exported in time is dropped, counted and logged: False then."""

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from lineage.agent.export.packed import Part
 from lineage.agent.export.sender import Answer
 
 _IDS = ("traceId", "spanId", "parentSpanId")
@@ -20,6 +21,7 @@ class FileTransport:
     endpoint: str
     timeout: float = 10.0
     largest: int = 3 << 20
+    connections: int = 1
 
     def load(self) -> None:
         """Import protobuf."""
@@ -37,10 +39,10 @@ class FileConnection:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def send(self, parts: list[bytes], deadline: float) -> Answer:  # noqa: ARG002 - a file is not waited for
+    def send(self, parts: list[Part], deadline: float) -> Answer:  # noqa: ARG002 - a file is not waited for
         """Append one request. Never raises; a file that cannot be written is tried again: the disk may be full."""
         try:
-            line = to_json(b"".join(parts)) + b"\n"
+            line = to_json(b"".join(map(bytes, parts))) + b"\n"
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
             try:
                 # One write, so that lines of several processes never mix.
@@ -58,7 +60,7 @@ class FileConnection:
 
 
 def to_json(request: bytes) -> bytes:
-    """An encoded ``ExportTraceServiceRequest`` as OTLP JSON on one line: ids in hexadecimal, 64-bit integers as text."""
+    """An encoded ``ExportTraceServiceRequest`` as OTLP JSON on one line: ids in hexadecimal, 64-bit integers text."""
     from google.protobuf.json_format import MessageToDict
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 

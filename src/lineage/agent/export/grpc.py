@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
+from lineage.agent.export.packed import Part
 from lineage.agent.export.sender import Answer
 from lineage.agent.export.transport import NO_TLS, Tls
 
@@ -29,6 +30,8 @@ class GrpcTransport:
     insecure: bool = True
     # gRPC servers refuse messages beyond 4 MiB unless told otherwise.
     largest: int = (4 << 20) - (256 << 10)
+    # Each holds its request twice, in grpc and for it.
+    connections: int = 4
 
     def load(self) -> None:
         """Import grpc, if it is there: the first request tells if not."""
@@ -49,10 +52,10 @@ class GrpcConnection:
         self._call: Any = None
         self._aborted = False
 
-    def send(self, parts: list[bytes], deadline: float) -> Answer:
+    def send(self, parts: list[Part], deadline: float) -> Answer:
         """Send one request, given in pieces; the deadline is in monotonic seconds. Never raises."""
         try:
-            self._export(b"".join(parts), max(deadline - monotonic(), 0.001))
+            self._export(b"".join(map(bytes, parts)), max(deadline - monotonic(), 0.001))
         except Exception as error:  # noqa: BLE001 - RpcError mostly; files of certificates may be unreadable
             return self._failure(error)
         return Answer(True)

@@ -10,6 +10,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
 from lineage.agent.export import encode
+from lineage.agent.export.packed import Part
 from lineage.agent.export.wire import attributes, field, text, varint
 from lineage.model import semconv
 
@@ -63,16 +64,16 @@ def encode_resource(resource: Resource) -> bytes:
     return body + (field(b"\x1a", text(resource.schema_url)) if resource.schema_url else b"")
 
 
-def encode_request(resource: bytes, scopes: Mapping[bytes, Iterable[bytes]]) -> bytes:
+def encode_request(resource: bytes, scopes: Mapping[bytes, Iterable[Part]]) -> bytes:
     """An ``ExportTraceServiceRequest`` of one resource: for each encoded scope its encoded spans."""
-    return b"".join(request_parts(resource, scopes))
+    return b"".join(map(bytes, request_parts(resource, scopes)))
 
 
-def request_parts(resource: bytes, scopes: Mapping[bytes, Iterable[bytes]]) -> list[bytes]:
-    """The same in pieces, as a request may be megabytes that need not be copied."""
+def request_parts(resource: bytes, scopes: Mapping[bytes, Iterable[Part]]) -> list[Part]:
+    """The same in pieces, as a request may be megabytes that need not be copied, nor unpacked at once."""
     groups = [_with_length(b"\x12", [scope, *spans]) for scope, spans in scopes.items()]
     return _with_length(b"\x0a", [resource, *(part for group in groups for part in group)])
 
 
-def _with_length(tag: bytes, parts: list[bytes]) -> list[bytes]:
-    return [tag + varint(sum(map(len, parts))) + parts[0], *parts[1:]]
+def _with_length(tag: bytes, parts: list[Part]) -> list[Part]:
+    return [tag + varint(sum(map(len, parts))), *parts]

@@ -11,7 +11,8 @@ from typing import Protocol
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from lineage.agent.export import exits
-from lineage.agent.export.backlog import Backlog, Chunk
+from lineage.agent.export.backlog import Backlog
+from lineage.agent.export.packed import Chunk, Part
 from lineage.agent.export.receiver import Receiver
 from lineage.agent.export.sdk import request_parts
 
@@ -30,7 +31,7 @@ class Answer:
 class Connection(Protocol):
     """One thread's way to the receiver."""
 
-    def send(self, parts: list[bytes], deadline: float) -> Answer:
+    def send(self, parts: list[Part], deadline: float) -> Answer:
         """Send one request, given in pieces, until the deadline (monotonic seconds). Never raises."""
         ...
 
@@ -50,6 +51,11 @@ class Transport(Protocol):
     @property
     def largest(self) -> int:
         """The size of a request (bytes) that receivers accept."""
+        ...
+
+    @property
+    def connections(self) -> int:
+        """How many requests may be under way at a time."""
         ...
 
     @property
@@ -103,10 +109,14 @@ class Senders:
         if self._busy <= self._extra or self.backlog.waiting_size() < limits.request_size // 2:
             return
         with self._lock:
-            if self._extra >= limits.senders - 1 or self.closing:
+            if self._extra >= min(limits.senders, self.transport.connections) - 1:
                 return
             self._extra += 1
-        Thread(target=self._run, args=(self._extra_loop,), name="lineage-export-more", daemon=True).start()
+        try:
+            Thread(target=self._run, args=(self._extra_loop,), name="lineage-export-more", daemon=True).start()
+        except RuntimeError:
+            # The interpreter is on its way out, or the system has no more threads.
+            self._extra -= 1
 
     def drain(self, deadline: float) -> None:
         """Send everything from the calling thread: for exits at which no thread can start any more."""
@@ -184,7 +194,7 @@ class Senders:
                 self._busy -= 1
             self.backlog.done(chunk)
 
-    def _accepted(self, connection: Connection, chunk: Chunk, parts: list[bytes]) -> bool:
+    def _accepted(self, connection: Connection, chunk: Chunk, parts: list[Part]) -> bool:
         """Send once; whether that settled it, for better or worse."""
         self.receiver.asked()
         answer = connection.send(parts, min(self.deadline, monotonic() + self.transport.timeout))

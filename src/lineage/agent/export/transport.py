@@ -11,6 +11,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lineage.agent.export.packed import Part
 from lineage.agent.export.sender import Answer
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class HttpTransport:
     proxy: str | None = None
     # Collectors refuse bodies beyond 20 MiB unless told otherwise.
     largest: int = 12 << 20
+    connections: int = 8
 
     def load(self) -> None:
         """Import the client, and what it would import later on."""
@@ -83,7 +85,7 @@ class HttpConnection:
             **transport.headers,
         }
 
-    def send(self, parts: list[bytes], deadline: float) -> Answer:
+    def send(self, parts: list[Part], deadline: float) -> Answer:
         """Post one request, given in pieces; the deadline is in monotonic seconds. Never raises."""
         body = _gzipped(parts) if self._transport.gzip else parts
         try:
@@ -97,7 +99,7 @@ class HttpConnection:
             retry = not self._aborted
             return Answer(False, f"{type(error).__name__}: {error}", retry=retry, reached=False)
 
-    def _post(self, body: list[bytes], deadline: float) -> Answer:
+    def _post(self, body: list[Part], deadline: float) -> Answer:
         reused = self._is_usable()
         try:
             response = self._exchange(body, deadline)
@@ -112,12 +114,12 @@ class HttpConnection:
             self._close()
         return _answer(response)
 
-    def _exchange(self, body: list[bytes], deadline: float) -> HTTPResponse:
+    def _exchange(self, body: list[Part], deadline: float) -> HTTPResponse:
         try:
             http = self._http or self._open(deadline)
             self._limit(http, deadline)
             headers = {**self._headers, "Content-Length": str(sum(map(len, body)))}
-            http.request("POST", self._target(), body, headers)
+            http.request("POST", self._target(), map(bytes, body), headers)
         except TimeoutError as error:
             raise OSError("timed out before the request was written") from error
         self._limit(http, deadline)
@@ -130,7 +132,7 @@ class HttpConnection:
         return (url.path or "/") + (f"?{url.query}" if url.query else "")
 
     def _open(self, deadline: float) -> HTTPConnection:
-        import http.client  # noqa: F401
+        import http.client
 
         url = urlsplit(self._transport.endpoint)
         proxy = urlsplit(self._transport.proxy) if self._transport.proxy else None
@@ -187,10 +189,10 @@ def _readable(connection: socket.socket) -> bool:
     return bool(select.select([connection], [], [], 0)[0])
 
 
-def _gzipped(parts: list[bytes]) -> list[bytes]:
+def _gzipped(parts: list[Part]) -> list[Part]:
     # Level 1: spans repeat themselves so much that more effort gains little.
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    return [*filter(None, map(packer.compress, parts)), packer.flush()]
+    return [*filter(None, map(packer.compress, map(bytes, parts))), packer.flush()]
 
 
 def _answer(response: HTTPResponse) -> Answer:

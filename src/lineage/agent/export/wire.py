@@ -24,9 +24,11 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-SMALL = [_varint(number) for number in range(1 << 14)]
+_LAST = [bytes((number,)) for number in range(0x80)]
+_MORE = [bytes((number | 0x80,)) for number in range(0x80)]
+SMALL = _LAST + [low + high for high in _LAST[1:] for low in _MORE]
 """The varints of one and two bytes, which are nearly all lengths."""
-LOW = [bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(1 << 14)]
+LOW = [low + high for high in _MORE for low in _MORE]
 """The low 14 bits of a longer varint."""
 # Offsets and times move slowly: what lies above their low 14 bits is the same for thousands of messages.
 _high = lru_cache(maxsize=4096)(_varint)

@@ -1,8 +1,8 @@
 """opentelemetry-instrumentation-confluent-kafka: its interface stays, the tracing behind it is ours.
 
 ``instrument()`` and ``uninstrument()`` switch our patches of confluent-kafka on and off; ``instrument_producer`` and
-``instrument_consumer`` give back clients that are traced already, and trace others. Their ``tracer_provider`` is ignored: an event
-cannot be in two traces.
+``instrument_consumer`` give back clients that are traced already, and trace others. Their ``tracer_provider`` is
+ignored: an event cannot be in two traces.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _take_over(module: Any) -> None:
     instrumentor = module.ConfluentKafkaInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
         return
-    instrumentor._uninstrument()  # noqa: SLF001 - uninstrument() is what is being replaced
+    instrumentor._uninstrument()  # as uninstrument() is what is being replaced
     for method in ("consume", "close"):
         module.unwrap(module.AutoInstrumentedConsumer, method)
 
