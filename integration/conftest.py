@@ -2,13 +2,9 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
 from support.broker import real_broker
 from support.receiver import Receiver
 

@@ -1,12 +1,6 @@
 """Fixtures of the scenarios: the embedded broker for all tests, a receiver for each."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from support.broker import embedded_broker
 from support.receiver import Receiver
 

@@ -1,8 +1,11 @@
 """Pipelines of three hops, each in its own style: every event is one connected trace that tells the truth."""
 
+import base64
+
 import pytest
 from support.run import Stage
 from support.scenario import run_both_ways
+from support.truth import Traced, traced_edges, true_edges
 
 SOURCE = Stage("source", writes=["orders"])
 
@@ -15,6 +18,7 @@ STYLES = {
     "headers as they are": ("forward_headers", "as is"),
     "headers copied": ("forward_headers", "copied"),
     "headers in a dict": ("forward_headers", "dict"),
+    "headers in a batch": ("forward_headers", "batch"),
     "thread pool": ("thread_pool", ""),
     "thread in handler": ("thread_in_handler", ""),
     "run_in_executor": ("asyncio_loop", "executor"),
@@ -23,6 +27,7 @@ STYLES = {
     "to_thread, tasks": ("asyncio_loop", "to_thread, tasks"),
     "aio": ("aio", ""),
     "aio consume": ("aio", "consume"),
+    "aio with headers": ("aio", "headers"),
     "aio serializing": ("aio_serializing", ""),
     "user span": ("user_span", ""),
 }
@@ -100,15 +105,37 @@ def test_a_trace_begins_at_the_users_span(broker, receiver):
     assert {span.name for span in roots} == {"POST /orders"}
 
 
-@pytest.mark.parametrize("hops", [{"source"}, {"poll"}, {"sink"}, {"source", "sink"}])
-def test_applications_without_the_agent_in_between(hops, broker, receiver):
-    """Where some applications run without the agent, those that run with it still end well and invent no edge."""
+@pytest.mark.parametrize(
+    ("hops", "traces"), [({"source"}, 20), ({"poll"}, 40), ({"sink"}, 20), ({"source", "sink"}, 20)]
+)
+def test_applications_without_the_agent_in_between(hops, traces, broker, receiver):
+    """Where some applications run without the agent, those that run with it tell what they can and invent no edge."""
     stages = [
         Stage("source", writes=["orders"], bare="source" in hops),
         Stage("poll", ["orders"], ["out"], bare="poll" in hops),
         Stage("sink", ["out"], bare="sink" in hops),
     ]
-    run_both_ways(stages, broker, receiver)
+    traced = run_both_ways(stages, broker, receiver).assert_lineage()
+    assert len({span.trace_id for span in traced.spans.values()}) == traces
+
+
+def test_an_application_without_the_agent_that_forwards_headers(broker, receiver):
+    """The event stays in its trace: what is processed behind that hop descends from the send before it."""
+    stages = [
+        SOURCE,
+        Stage("forward_headers", ["orders"], ["out"], mode="as is", bare=True),
+        Stage("poll", ["out"], ["end"]),
+        Stage("sink", ["end"]),
+    ]
+    outcome = run_both_ways(stages, broker, receiver)
+    traced = outcome.assert_lineage()
+    sends = {made.id: traced.send_of(made) for made in outcome.made if made.is_root}
+    for made in outcome.made:
+        if made.record.topic == outcome.topics.full("out"):
+            (process,) = traced.processes[made.record]
+            (cause,) = made.causes
+            assert sends[cause].key in [span.key for span in traced.chain(process)]
+    assert len({span.trace_id for span in traced.spans.values()}) == 20
 
 
 @pytest.mark.parametrize("bare_source", [True, False])
@@ -120,5 +147,22 @@ def test_hostile_headers_reach_the_application_unchanged(bare_source, broker, re
         Stage("sink", ["out"], count=48),
     ]
     outcome = run_both_ways(stages, broker, receiver)
-    if not bare_source:
+    if bare_source:
+        # Where no send span is named, a header's value must be somebody's very own to be evidence.
+        truth, claim = true_edges(outcome.made), traced_edges(outcome.made, Traced.by(outcome.spans))
+        assert not claim.possible
+        assert claim.certain <= truth.certain
+        assert len(claim.certain) >= 30
+    else:
         outcome.assert_lineage()
+    sent = {made.record: [[name, shown(value)] for name, value in made.headers] for made in outcome.made}
+    for line in (line for each in outcome.finished.values() for line in each.lines):
+        assert line["headers"] == sent[line["topic"], line["partition"], line["offset"]]
+
+
+def shown(value):
+    """A header's value as the applications print it."""
+    try:
+        return value.decode() if value is not None else None
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}

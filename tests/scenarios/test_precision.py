@@ -78,7 +78,10 @@ def test_a_send_after_a_batch_is_possibly_caused_by_all_of_it(broker, receiver):
     outcome_of("after_batch", broker, receiver, mode="summary").assert_lineage()
 
 
-@pytest.mark.parametrize("way", ["indexed", "popped", "sorted", "sorted in place", "reversed"])
+WAYS = "indexed, popped, sorted, sorted in place, reversed, filtered, enumerated, by key, latest by key"
+
+
+@pytest.mark.parametrize("way", WAYS.split(", "))
 def test_a_batch_is_handled_message_by_message(way, broker, receiver):
     """However the application goes through it, each message is the cause of what is sent when its turn comes."""
     outcome_of("after_batch", broker, receiver, mode=way).assert_lineage()

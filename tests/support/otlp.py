@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -58,6 +59,30 @@ class Span:
     @property
     def parent_key(self) -> Key | None:
         return (self.trace_id, self.parent_id) if self.parent_id else None
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a counter or a histogram said last: its total, and how many values a histogram has seen."""
+
+    metric: str
+    unit: str
+    service: str
+    attributes: Attributes
+    total: float
+    count: int = 0
+
+
+def points_of(request: ExportMetricsServiceRequest) -> Iterator[Point]:
+    for resource_metrics in request.resource_metrics:
+        service = _attributes(resource_metrics.resource.attributes).get("service.name", "")
+        for metric in (each for scope in resource_metrics.scope_metrics for each in scope.metrics):
+            for number in metric.sum.data_points:
+                total = number.as_int or number.as_double
+                yield Point(metric.name, metric.unit, service, _attributes(number.attributes), total)
+            for values in metric.histogram.data_points:
+                attributes = _attributes(values.attributes)
+                yield Point(metric.name, metric.unit, service, attributes, values.sum, values.count)
 
 
 def spans_of(request: ExportTraceServiceRequest) -> Iterator[Span]:

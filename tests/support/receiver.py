@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from typing_extensions import Self
 
-from support.otlp import Span, spans_of
+from support.otlp import Point, Span, points_of, spans_of
 
 Mode = Literal["normal", "slow", "hanging", "refusing", "unavailable"]
 
@@ -47,15 +47,11 @@ class Received:
         return names
 
     @property
-    def metric_names(self) -> set[str]:
+    def points(self) -> list[Point]:
+        """What each metric of each process said last: they are totals since its start."""
         requests = [ExportMetricsServiceRequest.FromString(body) for body in self._metrics]
-        return {
-            metric.name
-            for request in requests
-            for resource in request.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
+        points = [point for request in requests for point in points_of(request)]
+        return list({(each.metric, each.service, str(each.attributes)): each for each in points}.values())
 
     def clear(self) -> None:
         self._requests.clear()

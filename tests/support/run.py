@@ -47,7 +47,10 @@ class Agent:
 
 @dataclass(frozen=True)
 class Stage:
-    """One application of a pipeline: which, from where, to where, and how many messages make its day."""
+    """One application of a pipeline: which, from where, to where, and how many messages make its day.
+
+    A `bare` one never has the agent; one that is not `launched` starts it by itself.
+    """
 
     app: str
     reads: Sequence[str] = ()
@@ -57,6 +60,7 @@ class Stage:
     name: str = ""
     joins: bool = False
     bare: bool = False
+    launched: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -128,12 +132,14 @@ def start(
     *,
     service: str = "app",
     python: str = sys.executable,
+    launched: bool = True,
 ) -> Running:
     """Start one of the applications, under the agent if one is given."""
     command = [python, str(APPS / f"{script}.py")]
     if agent is None:
         return Running(service, command, environment)
-    return Running(service, [*agent.command(python), *command], {**environment, **agent.environment(service)})
+    launcher = agent.command(python) if launched else []
+    return Running(service, [*launcher, *command], {**environment, **agent.environment(service)})
 
 
 def run_stages(
@@ -141,7 +147,13 @@ def run_stages(
 ) -> dict[str, Finished]:
     """Run a pipeline, every stage at once, and give what each left, by name. All must end well."""
     running = [
-        start(stage.app, stage.environment(topics), None if stage.bare else agent, service=stage.service)
+        start(
+            stage.app,
+            stage.environment(topics),
+            None if stage.bare else agent,
+            service=stage.service,
+            launched=stage.launched,
+        )
         for stage in stages
     ]
     finished = {each.name: each.finish(timeout) for each in running}
@@ -159,5 +171,4 @@ def _content(file: IO[str]) -> str:
 
 def _clean_environment() -> dict[str, str]:
     """This process's environment without what would configure an agent: no trace may enclose the stages."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}

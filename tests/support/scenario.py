@@ -21,6 +21,7 @@ class Outcome:
     made: Sequence[Made]
     spans: Sequence[Span]
     topics: Topics
+    stages: Sequence[Stage]
 
     def assert_lineage(self) -> Traced:
         """Hold the spans against the truth, and the receipts of the applications against the process spans."""
@@ -32,14 +33,17 @@ class Outcome:
             f"{name}: {each.stderr}" for name, each in self.finished.items() if "lineage" in each.stderr.lower()
         ]
         assert not complaints, "\n".join(complaints)
-        traced = assert_lineage(self.made, self.spans, beside=others)
+        unseen = {self.topics.full(name) for stage in self.stages if stage.bare for name in stage.writes}
+        traced = assert_lineage(self.made, self.spans, beside=others, unseen=unseen)
         assert traced.received_by_service() == self.received(), "messages that were seen and process spans differ"
         return traced
 
     def received(self) -> dict[str, list[tuple[str, int, int]]]:
+        """The records that each application under the agent was given."""
         seen = {
             name: sorted((line["topic"], line["partition"], line["offset"]) for line in each.lines)
             for name, each in self.finished.items()
+            if name in {stage.service for stage in self.stages if not stage.bare}
         }
         return {name: records for name, records in seen.items() if records}
 
@@ -61,7 +65,7 @@ def run_pipeline(
     if groups := [topics.full(stage.service) for stage in stages if stage.app == "share"]:
         broker.begin_share_groups_at_the_start(*groups)
     finished = run_stages(stages, topics, agent)
-    return Outcome(finished, made_records(topics), receiver.spans if receiver else (), topics)
+    return Outcome(finished, made_records(topics), receiver.spans if receiver else (), topics, stages)
 
 
 def run_both_ways(

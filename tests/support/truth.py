@@ -195,32 +195,38 @@ def _up_to_the_message(send: Span, traced: Traced) -> list[Span]:
     return between
 
 
-def problems(made: Sequence[Made], spans: Iterable[Span], known: Collection[Key] = ()) -> list[str]:
+def problems(
+    made: Sequence[Made], spans: Iterable[Span], known: Collection[Key] = (), unseen: Collection[str] = ()
+) -> list[str]:
     """Everything in which the spans are at odds with the truth; nothing if they tell it.
 
-    `known` are spans left out on purpose, which the others may link to.
+    `known` are spans left out on purpose, which the others may link to. Into the topics `unseen` applications without the
+    agent wrote: nobody can know of a cause there, nor how many traces begin behind them.
     """
     traced = Traced.by(spans)
     return [
         *traced.problems,
         *_wrong_truth(made),
         *_wrong_times(traced),
-        *_wrong_sends(made, traced),
+        *_wrong_sends(made, traced, unseen),
         *_wrong_processes(traced),
-        *_wrong_edges(made, traced),
-        *_wrong_traces(made, traced, known),
+        *_wrong_edges(made, traced, unseen),
+        *_wrong_traces(traced, known),
+        *(() if unseen else _wrong_trace_count(made, traced)),
         *_doubled_headers(made),
     ]
 
 
-def assert_lineage(made: Sequence[Made], spans: Iterable[Span], *, beside: Collection[str] = ()) -> Traced:
+def assert_lineage(
+    made: Sequence[Made], spans: Iterable[Span], *, beside: Collection[str] = (), unseen: Collection[str] = ()
+) -> Traced:
     """Fail with every difference between spans and truth, else give the spans sorted out.
 
-    Spans of the operations `beside` belong to no event and are left out.
+    Spans of the operations `beside` belong to no event and are left out; `unseen` as above.
     """
     every = list(spans)
     spans = [span for span in every if span.name.split()[0] not in beside]
-    found = problems(made, spans, {span.key for span in every})
+    found = problems(made, spans, {span.key for span in every}, unseen)
     assert not found, "\n".join([f"{len(found)} problems with {len(spans)} spans of {len(made)} records", *found[:40]])
     return Traced.by(spans)
 
@@ -239,9 +245,11 @@ def _wrong_times(traced: Traced) -> Iterator[str]:
             yield f"{_told(span)} ends {span.start - span.end} ns before it starts, or at once"
 
 
-def _wrong_sends(made: Sequence[Made], traced: Traced) -> Iterator[str]:
+def _wrong_sends(made: Sequence[Made], traced: Traced, unseen: Collection[str]) -> Iterator[str]:
     for each in made:
-        if each.record not in traced.sends:
+        if each.record.topic in unseen and each.record in traced.sends:
+            yield f"{each.id} was sent without the agent, and a span claims it"
+        elif each.record.topic not in unseen and each.record not in traced.sends:
             yield f"{each.id}: no send span has {each.record}"
     known = {each.record for each in made}
     for record, span in traced.sends.items():
@@ -258,16 +266,17 @@ def _wrong_processes(traced: Traced) -> Iterator[str]:
                 yield f"{_told(span)} of {record} is no child of that record's send span"
 
 
-def _wrong_edges(made: Sequence[Made], traced: Traced) -> Iterator[str]:
-    truth, claim = true_edges(made), traced_edges(made, traced)
+def _wrong_edges(made: Sequence[Made], traced: Traced, unseen: Collection[str]) -> Iterator[str]:
+    truth = true_edges(each for each in made if each.record.topic not in unseen)
+    claim = traced_edges(made, traced)
     for kind in ("certain", "possible"):
         true, claimed = getattr(truth, kind), getattr(claim, kind)
         yield from (f"missing {kind} edge: {edge.cause} -> {edge.effect}" for edge in sorted(true - claimed))
         yield from (f"false {kind} edge: {edge.cause} -> {edge.effect}" for edge in sorted(claimed - true))
 
 
-def _wrong_traces(made: Sequence[Made], traced: Traced, known: Collection[Key]) -> Iterator[str]:
-    """Every record without a cause begins a trace, every trace has one root, and parents connect the rest to it."""
+def _wrong_traces(traced: Traced, known: Collection[Key]) -> Iterator[str]:
+    """Every trace has one root, and parents connect the rest to it."""
     roots: dict[str, list[Span]] = defaultdict(list)
     for span in traced.spans.values():
         if span.parent_id is None:
@@ -282,6 +291,10 @@ def _wrong_traces(made: Sequence[Made], traced: Traced, known: Collection[Key]) 
     for trace, spans in roots.items():
         if len(spans) > 1:
             yield f"trace {trace} has {len(spans)} roots: {', '.join(map(_told, spans))}"
+
+
+def _wrong_trace_count(made: Sequence[Made], traced: Traced) -> Iterator[str]:
+    """Every record without a cause begins a trace, and nothing else does."""
     expected = sum(each.is_root for each in made)
     traces = {span.trace_id for span in traced.spans.values()}
     if len(traces) != expected:

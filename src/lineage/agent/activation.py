@@ -122,8 +122,19 @@ def _started(env: Mapping[str, str]) -> State:
     for problem in (*settings.problems, *provision.problems):
         say(problem)
     recorder.start(recorder.Recorder(settings, provision.provider, provision.exporter))
+    _measure(provision.exporter)
     ending.watch(provision.exporter)
     return State(True, "", settings, provision.provider, provision.exporter)
+
+
+def _measure(exporter: Any) -> None:
+    from lineage.agent.export import metrics
+    from lineage.agent.recorder import active
+    from lineage.model import semconv
+
+    recorder = active()
+    if exporter is not None and recorder is not None:
+        metrics.install(exporter, lambda: recorder.messages(semconv.SEND), lambda: recorder.messages(semconv.PROCESS))
 
 
 def _apply(settings: Settings, instrumentations: frozenset[str]) -> None:

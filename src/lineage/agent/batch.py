@@ -20,7 +20,7 @@ from lineage.model.records import ROLE_BATCH
 class Round(Handling):
     """One answer to ``consume``: its messages' spans, and which of them is current."""
 
-    __slots__ = ("_current", "_spans")
+    __slots__ = ("_ahead", "_current", "_reached", "_spans")
 
     def __init__(self, base: Context, entries: Iterable[tuple[Any, ProcessSpan | None]]) -> None:
         # The messages are kept alive with their spans: their ids name them.
@@ -28,6 +28,8 @@ class Round(Handling):
         spans = tuple(self.spans())
         super().__init__(base, spans[-1] if spans else None, spans[:-1], ROLE_BATCH)
         self._current: ProcessSpan | None = None
+        self._ahead: Handling | None = None
+        self._reached: Context | None = None
 
     def enter(self) -> None:
         """Make the batch as a whole what is handled, here."""
@@ -39,21 +41,30 @@ class Round(Handling):
         self._move_on()
         _, span = self._spans.get(id(message), (None, None))
         if span is None:
-            var.set(self.base)
+            var.set(Context(self.base))
         elif span.closed:
             # Fetched ahead: the consumer was asked for more before this one was handled.
-            var.set(Context({**self.base, SPAN: span, HANDLING: Handling(self.base, span)}))
+            self._ahead = Handling(self.base, span)
+            var.set(Context({**self.base, SPAN: span, HANDLING: self._ahead}))
         else:
             if not span.end_time:
                 span.start_time = time_ns()
             self._current = span
             span.enter()
+        self._reached = var.get()
 
     def finish_loop(self) -> None:
-        """The loop is over: if one of its messages still is current here, the whole batch takes its place."""
-        if not self.end_time and self._current is not None and var.get().get(SPAN) is self._current:
-            self._move_on()
+        """The loop is over: if what it reached last still is current here, the whole batch takes its place."""
+        if var.get() is not self._reached:
+            return
+        self._move_on()
+        if not self.end_time:
             self.enter()
+            return
+        whole = Handling(self.base, self.parent, self.others, self.role)
+        # Nobody tells when this is over.
+        whole.disown()
+        var.set(Context({**self.base, HANDLING: whole}))
 
     def close(self) -> None:
         """The consumer was asked for more: all spans end, at the latest now."""
@@ -65,6 +76,10 @@ class Round(Handling):
     def find(self, message: Any) -> ProcessSpan | None:
         """The span of one of the batch's messages, None for any other object."""
         return self._spans.get(id(message), (None, None))[1]
+
+    def has(self, messages: Iterable[Any]) -> bool:
+        """Whether any of these objects is one of the batch's messages."""
+        return any(id(message) in self._spans for message in messages)
 
     def in_hand(self) -> ProcessSpan | None:
         """The message of the batch that a loop over something else (a sorted copy, a dict) is at."""
@@ -80,12 +95,15 @@ class Round(Handling):
 
     def disown(self) -> None:
         """In a forked child: the spans are the parent process's to end."""
-        self.expire()
-        self.home = 0
+        super().disown()
         for span in self.spans():
             span.disown()
 
     def _move_on(self) -> None:
+        self._reached = None
+        if self._ahead is not None:
+            self._ahead.expire()
+            self._ahead = None
         if self._current is not None:
             self._current.leave()
             self._current = None

@@ -17,6 +17,7 @@ from lineage.agent.evidence import Evidence
 from lineage.agent.propagation import Pairs, Propagation, parent_of
 from lineage.agent.spans import LightSpan
 from lineage.model import semconv
+from lineage.model.headers import LINEAGE, parse_progress
 from lineage.model.records import ROLE_INPUT
 
 
@@ -25,8 +26,16 @@ class Cause(NamedTuple):
 
     parent: Any = None
     event: Any = None
-    others: tuple[ProcessSpan, ...] = ()
+    others: tuple[LightSpan, ...] = ()
     role: str | None = None
+
+
+class Forwarded(NamedTuple):
+    """An event that this process did not consume: what the headers that the caller forwards say of it."""
+
+    hops: int
+    entry: bytes
+    propagated: tuple[tuple[str, Any], ...] = ()
 
 
 _NOTHING = Cause()
@@ -47,7 +56,7 @@ class Causes:
             handled = current.event if current.role is None else None
             origin = self._evidence.of_headers(headers, handled)
             if origin is not None:
-                return current if origin is handled else Cause(origin, origin)
+                return current if origin is handled and _descends(current.parent, origin) else Cause(origin, origin)
         origin = self._evidence.of_value(value)
         if origin is not None:
             current = _with_value(current, origin)
@@ -73,7 +82,11 @@ class Causes:
     def _of_foreign_headers(self, headers: Pairs) -> Cause:
         wanted = self._propagation.wanted
         found = {name: value for name, value in headers if name in wanted}
-        return Cause(self._propagation.extract(headers, found)[0]) if found else _NOTHING
+        if not found:
+            return _NOTHING
+        parent = self._propagation.extract(headers, found)[0]
+        said = parse_progress(found.get(LINEAGE))
+        return Cause(parent) if parent is None or said is None else Cause(parent, Forwarded(said[0], said[1]))
 
 
 def _of_handling(handling: ProcessSpan | Handling, span: Any) -> Cause:
@@ -86,6 +99,10 @@ def _of_handling(handling: ProcessSpan | Handling, span: Any) -> Cause:
             others = (*others, handling.parent)
         return Cause(parent, handling.parent, others, handling.role)
     return Cause(_as_parent(span) if inside else handling, handling)
+
+
+def _descends(parent: Any, origin: Any) -> bool:
+    return parent is not None and parent.trace_id == origin.trace_id
 
 
 def _as_parent(span: Any) -> Any:
@@ -106,7 +123,9 @@ def _with_value(current: Cause, origin: ProcessSpan) -> Cause:
 def links_of(cause: Cause, limit: int) -> tuple[list[Link], dict[str, Any]]:
     """Links to the further inputs, at most ``limit`` (the first and last half), and the attributes that tell the whole truth."""
     role = cause.role or ROLE_INPUT
-    others = [span for span in cause.others if span.span_id]
+    # Without process spans of their own, messages of one send stand for that same send.
+    parent_id = cause.parent.span_id if cause.parent is not None else 0
+    others = [span for span in cause.others if span.span_id and span.span_id != parent_id]
     kept = others if len(others) <= limit else [*others[: limit // 2], *others[len(others) - (limit + 1) // 2 :]]
     links = [Link(span.get_span_context(), {semconv.ROLE: role}) for span in kept]
     extra: dict[str, Any] = {semconv.INPUT_COUNT: len(others) + isinstance(cause.parent, ProcessSpan)}

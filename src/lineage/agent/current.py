@@ -13,15 +13,26 @@ from time import time_ns
 from typing import Any, cast
 
 from opentelemetry import context as otel_context
+from opentelemetry.baggage import _BAGGAGE_KEY as BAGGAGE_KEY
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESSED
 from opentelemetry.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN
 
-from lineage.agent.propagation import BAGGAGE_KEY
 from lineage.agent.spans import LightSpan
 
-__all__ = ["HANDLING", "SPAN", "SUPPRESSED", "Handling", "ProcessSpan", "here", "hide", "is_stale", "var"]
+__all__ = [
+    "BAGGAGE_KEY",
+    "HANDLING",
+    "SPAN",
+    "SUPPRESSED",
+    "Handling",
+    "ProcessSpan",
+    "here",
+    "hide",
+    "is_stale",
+    "var",
+]
 
 HANDLING = otel_context.create_key("lineage-handling")
 
@@ -53,9 +64,9 @@ var = _context_var()
 class ProcessSpan(LightSpan):
     """The handling of one consumed message.
 
-    ``base`` is the context outside of it, ``home`` where it was made current, ``entry`` and ``hops`` what ``lineage-context`` said,
-    ``baggage`` what came with it, ``marker`` the header that names its send, ``propagated`` the record's headers that sends hand on. The message itself is not here: spans
-    wait in the exporter's queue, and messages may be large.
+    ``base`` is the context outside of it, ``home`` where it was made current; ``entry`` and ``hops`` are what ``lineage-context``
+    said, ``baggage`` what came with it, ``marker`` the header that names its send, ``propagated`` the headers that sends hand on.
+    The message itself is not here: spans wait in the exporter's queue, and messages may be large.
     """
 
     __slots__ = ("baggage", "base", "closed", "entry", "home", "hops", "marker", "propagated")
@@ -72,7 +83,7 @@ class ProcessSpan(LightSpan):
     def end(self, end_time: int | None = None) -> None:
         """Nothing: the handling of a message ends when its consumer is asked for the next one."""
 
-    def context(self) -> Context:
+    def inside(self) -> Context:
         """The context to handle this message in."""
         if self.baggage is None:
             return Context({**self.base, SPAN: self, HANDLING: self})
@@ -82,7 +93,7 @@ class ProcessSpan(LightSpan):
         """Make this message the current one, here."""
         self.end_time = 0
         self.home = here()
-        var.set(self.context())
+        var.set(self.inside())
 
     def leave(self) -> None:
         """The code has moved on; the span goes out when it is closed."""
@@ -92,8 +103,9 @@ class ProcessSpan(LightSpan):
     def close(self) -> None:
         """End the span for good, once."""
         if not self.closed:
-            self.leave()
             self.closed = True
+            if not self.end_time:
+                self.end_time = max(time_ns(), self.start_time + 1)
             self.finish(self)
 
     def disown(self) -> None:
@@ -108,7 +120,7 @@ class Handling:
 
     __slots__ = ("base", "end_time", "home", "others", "parent", "role")
 
-    def __init__(self, base: Context, parent: Any, others: tuple[ProcessSpan, ...] = (), role: str | None = None) -> None:
+    def __init__(self, base: Context, parent: Any, others: tuple[LightSpan, ...] = (), role: str | None = None) -> None:
         self.base = base
         self.parent = parent
         self.others = others
@@ -119,6 +131,11 @@ class Handling:
     def expire(self) -> None:
         """It is over; threads and tasks started in it go on for a while."""
         self.end_time = time_ns()
+
+    def disown(self) -> None:
+        """It counts for a while from now on, as in a thread that was started in it, and wherever it is found."""
+        self.expire()
+        self.home = 0
 
 
 def here() -> int:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 _logger = logging.getLogger("lineage")
 _swallowed = 0
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def guarded(function: _Function) -> _Function:
+    """A function of ours that the application's calls lead through: where it fails, it returns None."""
+
+    @functools.wraps(function)
+    def safe(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is not the application's
+            swallow(error)
+            return None
+
+    return safe  # type: ignore[return-value]  # the same, but that it may return None
 
 
 def swallow(error: Exception) -> None:

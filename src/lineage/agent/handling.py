@@ -8,7 +8,8 @@ from typing import Any
 from opentelemetry.context import Context
 
 from lineage.agent.current import HANDLING, SPAN, Handling, hide, var
-from lineage.agent.guard import swallow
+from lineage.agent.evidence import Evidence
+from lineage.agent.guard import guarded
 from lineage.agent.recorder import active
 
 
@@ -28,12 +29,11 @@ class handling:  # noqa: N801  # used like a function: with lineage.handling(mes
     def __enter__(self) -> None:
         recorder = active()
         if recorder is not None:
-            try:
-                self._enter([recorder.evidence.of_message(message) for message in self._messages])
-            except Exception as error:
-                swallow(error)
+            self._enter(recorder.evidence)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._handling is not None:
             self._handling.expire()
         if self._token is not None:
@@ -43,7 +43,9 @@ class handling:  # noqa: N801  # used like a function: with lineage.handling(mes
             except ValueError:  # left in another context than it was entered in
                 hide()
 
-    def _enter(self, found: list[Any]) -> None:
+    @guarded
+    def _enter(self, evidence: Evidence) -> None:
+        found = map(evidence.of_message, self._messages)
         spans = tuple(span for span in found if span is not None)
         context = var.get()
         outer: Any = context.get(HANDLING)

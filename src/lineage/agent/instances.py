@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from lineage.agent.clients import Client, ClientInfo
-from lineage.agent.recorder import Recorder
+from lineage.agent.recorder import Recorder, active
 
 _infos: dict[int, ClientInfo] = {}
-_UNKNOWN = ClientInfo()
 
 
 def configured(instance: object, info: ClientInfo) -> None:
     """A client was constructed with this configuration; its address may have been another's before."""
+    forgotten(instance, active())
     _infos[id(instance)] = info
 
 
@@ -27,8 +28,14 @@ def client_of(recorder: Recorder, instance: object, operation: str) -> Client:
     """The recorder's client for this instance, made at its first use."""
     client = recorder.clients.get(id(instance))
     if client is None:
-        client = recorder.client(instance, operation, _infos.get(id(instance), _UNKNOWN))
+        client = recorder.client(instance, operation, _infos.get(id(instance)) or _unseen(instance))
     return client
+
+
+def _unseen(instance: object) -> ClientInfo:
+    """A client that was constructed before the agent; the garbage collector sees whether it has callbacks, but not which."""
+    held = gc.get_referents(instance)
+    return ClientInfo(hidden_callback=any(callable(each) and not isinstance(each, type) for each in held))
 
 
 def info_from(config: dict[str, Any]) -> ClientInfo:
@@ -41,5 +48,10 @@ def info_from(config: dict[str, Any]) -> ClientInfo:
     servers = text("bootstrap.servers") or text("metadata.broker.list")
     errors_only = str(config.get("delivery.report.only.error", "")).lower() in ("true", "1")
     return ClientInfo(
-        text("client.id") or "rdkafka", text("group.id"), servers, text("transactional.id"), config.get("on_delivery"), errors_only
+        text("client.id") or "rdkafka",
+        text("group.id"),
+        servers,
+        text("transactional.id"),
+        config.get("on_delivery"),
+        errors_only,
     )

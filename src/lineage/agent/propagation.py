@@ -65,7 +65,9 @@ class Propagation:
         return pairs
 
     def _extract_any(self, found: dict[str, Any]) -> tuple[SpanRef | None, Any]:
-        carrier = {name: [text] for name, text in ((name, _text(value)) for name, value in found.items()) if text is not None}
+        carrier = {
+            name: [text] for name, text in ((name, _text(value)) for name, value in found.items()) if text is not None
+        }
         context = self._propagator.extract(carrier, Context(), DefaultGetter())
         return parent_of(get_current_span(context)), context.get(BAGGAGE_KEY)
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import wrapt
 
 from lineage.agent import patching
+from lineage.agent.instances import forgotten
+from lineage.agent.recorder import switch
 
 
-class _Traced(wrapt.ObjectProxy):  # type: ignore[misc]  # wrapt has no types
+class _Traced(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic only from wrapt 2.0 on
     """Calls the traced class's methods on the raw client; all else, ``isinstance`` too, is the client's."""
 
     def __init__(self, client: Any, traced: Any) -> None:
         super().__init__(client)
         self._self_traced = vars(traced)
+
+    def __del__(self) -> None:
+        # At interpreter exit our own modules may be gone already.
+        with suppress(Exception):
+            forgotten(self.__wrapped__, switch.recorder)
 
     def __getattr__(self, name: str) -> Any:
         method = self._self_traced.get(name)

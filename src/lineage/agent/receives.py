@@ -12,14 +12,14 @@ from opentelemetry.trace import Link, SpanContext, TraceFlags
 from lineage.agent.batch import Batch, Round
 from lineage.agent.capture import Capture
 from lineage.agent.clients import Client
-from lineage.agent.current import SPAN, SUPPRESSED, ProcessSpan, hide, var
+from lineage.agent.current import HANDLING, SPAN, SUPPRESSED, ProcessSpan, hide, var
 from lineage.agent.evidence import Evidence
 from lineage.agent.propagation import Propagation
 from lineage.agent.settings import Settings
 from lineage.agent.spans import LightSpan
 from lineage.agent.tracing import Tracing, dropped
 from lineage.model import semconv
-from lineage.model.headers import LINEAGE, entry_place, format_entry, parse_lineage
+from lineage.model.headers import LINEAGE, format_entry, parse_lineage, parse_progress
 from lineage.model.records import ROLE_CONTINUED, ROLE_ENCLOSING, SpanRef
 
 
@@ -43,7 +43,7 @@ class Receives:
     def __init__(
         self, settings: Settings, tracing: Tracing, propagation: Propagation, evidence: Evidence, capture: Capture
     ) -> None:
-        self.counts = dict.fromkeys(("receives_without_context", "messages_received"), 0)
+        self.counts = {"receives_without_context": 0}
         self._tracing = tracing
         self._propagation = propagation
         self._evidence = evidence
@@ -54,11 +54,20 @@ class Receives:
         self._suppressed = semconv.PROCESS in settings.suppressed
 
     def next_request(self, client: Client) -> None:
-        """The consumer is asked for more (or closed): what it gave before has been handled."""
+        """The consumer is asked for more: what it gave before has been handled."""
         handled, client.open = client.open, None
         if handled is not None:
             handled.close()
         hide()
+
+    def closed(self, client: Client) -> None:
+        """The consumer gives no more: what it gave has been handled. Another consumer's message stays current."""
+        handled, client.open = client.open, None
+        if handled is not None:
+            handled.close()
+        current: Any = var.get().get(HANDLING)
+        if current is not None and current.end_time:
+            hide()
 
     def one(self, client: Client, received: Received) -> None:
         """A single message: it is current from now on."""
@@ -98,15 +107,16 @@ class Receives:
         if self._suppressed:
             span.finish = dropped
             span.span_id = parent.span_id if parent is not None else 0
-        self._tracing.started(span, base)
-        self._remember(span, received, found)
+        else:
+            self._tracing.started(span, base)
+        self._evidence.remember(span, received.message, received.value, headers, found)
         return span
 
     def _inherit(
         self, span: ProcessSpan, client: Client, received: Received, ours: Any, parent: SpanRef | None
     ) -> tuple[SpanRef | None, SpanRef | None]:
         """Where the event entered; returns (parent, None), or (None, the context of an older trace that is not continued)."""
-        said = _hops_entry_age(ours)
+        said = parse_progress(ours)
         if said is not None:
             span.hops, span.entry, entered = said
             if parent is None and (named := parse_lineage(ours)):
@@ -138,29 +148,6 @@ class Receives:
             extra.update(self._capture.attributes(received.headers))
         if extra:
             span.extra = {**(span.extra or {}), **extra}
-
-    def _remember(self, span: ProcessSpan, received: Received, found: dict[str, Any]) -> None:
-        marker = None
-        for name in self._propagation.markers:
-            marker = found.get(name, marker)
-        self._evidence.remember(span, received.message, received.value, received.headers, marker)
-
-
-def _hops_entry_age(ours: Any) -> tuple[int, bytes, int] | None:
-    """(hops, entry fields, time of entry in ms) of our header; the layout that we write is read without taking it apart."""
-    if ours is None:
-        return None
-    if ours.__class__ is bytes and ours.startswith(b"lineage=1;s="):
-        hops_at = ours.find(b";h=")
-        entry_at = ours.find(b";e=", hops_at)
-        try:
-            return int(ours[hops_at + 3 : entry_at]), ours[entry_at:], int(ours[entry_at + 3 : ours.index(b";", entry_at + 3)], 16)
-        except ValueError:
-            return None
-    said = parse_lineage(ours)
-    if said is None:
-        return None
-    return said.hops, format_entry(entry_place(said.entry.topic, said.entry.cluster), said.entry.time), said.entry.time
 
 
 def _link(span: LightSpan, parent: SpanRef, role: str) -> None:

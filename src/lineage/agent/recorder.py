@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-
+from collections import Counter, defaultdict
 from typing import Any
 
 from opentelemetry import propagate
@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from lineage.agent.capture import Capture
 from lineage.agent.causes import Causes
-from lineage.agent.clients import Client, ClientInfo
+from lineage.agent.clients import Attributes, Client, ClientInfo
 from lineage.agent.current import hide
 from lineage.agent.evidence import Evidence
 from lineage.agent.guard import swallow, swallowed
@@ -81,6 +81,7 @@ class Recorder:
         self.settlements = Settlements(settings, self.tracing, self.causes)
         self.hides_header = settings.header == HEADER_HIDDEN
         self.clients: dict[int, Client] = {}
+        self._retired: defaultdict[str, Counter[Attributes]] = defaultdict(Counter)
 
     def client(self, instance: object, operation: str, info: ClientInfo) -> Client:
         """Get to know a client instance: a producer (operation ``send``) or a consumer (``process``)."""
@@ -90,8 +91,12 @@ class Recorder:
     def forget(self, instance: object) -> None:
         """The client instance is about to go."""
         client = self.clients.pop(id(instance), None)
-        if client is not None and client.open is not None:
-            self.receives.next_request(client)
+        if client is None:
+            return
+        self.receives.closed(client)
+        self._end_sends(client)
+        for attributes, total in client.totals():
+            self._retired[client.operation][attributes] += total
 
     def end_all(self) -> None:
         """The process ends: so does every span, sends without a report with an unknown outcome."""
@@ -99,17 +104,31 @@ class Recorder:
             handled, client.open = client.open, None
             if handled is not None:
                 handled.close()
-        self.sends.give_up()
+            self._end_sends(client)
         hide()
+
+    def _end_sends(self, client: Client) -> None:
+        self.sends.described(client)
+        self.sends.give_up(client)
 
     def after_fork(self) -> None:
         """In a forked child: open spans are the parent's to end, and its ids must not be repeated."""
         self.tracing.reseed()
-        self.sends.pending.clear()
         for client in list(self.clients.values()):
+            client.pending.clear()
+            client.undescribed.clear()
             handled, client.open = client.open, None
             if handled is not None:
                 handled.disown()
+
+    def messages(self, operation: str) -> list[tuple[int, dict[str, Any]]]:
+        """How many messages were sent (``send``) or received (``process``) so far, sampled or not, by their attributes."""
+        totals = Counter(self._retired[operation])
+        for client in list(self.clients.values()):
+            if client.operation == operation:
+                for attributes, total in client.totals():
+                    totals[attributes] += total
+        return [(total, dict(attributes)) for attributes, total in totals.items()]
 
     def counters(self) -> dict[str, int]:
         """What could not be traced, and errors of ours, by name."""

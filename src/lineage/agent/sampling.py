@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, ParentBased, Sampler, StaticSampler, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    Decision,
+    ParentBased,
+    Sampler,
+    StaticSampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import get_current_span
 
 _LOW_64_BITS = (1 << 64) - 1
 _EVERYTHING = 1 << 64
@@ -31,12 +40,19 @@ class Sampling:
             return bool(parent.sampled) or self.record_unsampled
         return (trace_id & _LOW_64_BITS) < self.bound
 
-    def ask(self, context: Context, trace_id: int, template: Any) -> tuple[bool, dict[str, Any] | None]:
-        """The decision of a sampler that is not built in, and the attributes that it adds."""
+    def ask(self, context: Context, trace_id: int, template: Any) -> tuple[bool, dict[str, Any] | None, Any]:
+        """The decision of a sampler that is not built in, the attributes that it adds, and the trace state.
+
+        ``context`` has the parent as its current span.
+        """
         if self.other is None:
             raise ValueError("a built-in sampler is not asked")
         result = self.other.should_sample(context, trace_id, template.name, template.kind, template.attributes, ())
-        return result.decision is Decision.RECORD_AND_SAMPLE, dict(result.attributes or {})
+        sampled = result.decision is Decision.RECORD_AND_SAMPLE
+        if self.record_unsampled and not sampled:
+            sampled = get_current_span(context).get_span_context().is_valid
+        added = {name: value for name, value in (result.attributes or {}).items() if name not in template.attributes}
+        return sampled, added or None, result.trace_state or None
 
 
 def _compiled(sampler: Sampler) -> tuple[bool, int] | None:
@@ -44,7 +60,11 @@ def _compiled(sampler: Sampler) -> tuple[bool, int] | None:
     root = _bound(sampler)
     if root is not None:
         return False, root
-    if isinstance(sampler, ParentBased) and type(sampler).should_sample is ParentBased.should_sample and _has_default_children(sampler):
+    if (
+        isinstance(sampler, ParentBased)
+        and type(sampler).should_sample is ParentBased.should_sample
+        and _has_default_children(sampler)
+    ):
         root = _bound(sampler._root)
         return None if root is None else (True, root)
     return None
@@ -52,8 +72,8 @@ def _compiled(sampler: Sampler) -> tuple[bool, int] | None:
 
 def _bound(sampler: Sampler) -> int | None:
     decide = type(sampler).should_sample
-    if decide is StaticSampler.should_sample:
-        return _EVERYTHING if sampler.get_description() == ALWAYS_ON.get_description() else 0
+    if decide is StaticSampler.should_sample and isinstance(sampler, StaticSampler):
+        return _EVERYTHING if sampler._decision is Decision.RECORD_AND_SAMPLE else 0
     if decide is TraceIdRatioBased.should_sample and isinstance(sampler, TraceIdRatioBased):
         return sampler.bound
     return None

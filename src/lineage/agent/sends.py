@@ -10,16 +10,26 @@ from opentelemetry.context import Context
 from lineage.agent.capture import Capture
 from lineage.agent.causes import Cause, Causes, links_of
 from lineage.agent.clients import Client, Topic
-from lineage.agent.current import HANDLING, SPAN, SUPPRESSED, Handling, var
-from lineage.agent.guard import swallow
-from lineage.agent.propagation import BAGGAGE_KEY, Pairs, Propagation
+from lineage.agent.current import BAGGAGE_KEY, HANDLING, SPAN, SUPPRESSED, Handling, var
+from lineage.agent.guard import guarded
+from lineage.agent.propagation import Pairs, Propagation
 from lineage.agent.settings import HEADER_OFF, Settings
 from lineage.agent.spans import LightSpan
 from lineage.agent.tracing import Tracing, dropped, end, fail
 from lineage.model import semconv
-from lineage.model.headers import BAGGAGE, LINEAGE, TRACEPARENT, format_entry, format_lineage, format_traceparent, is_lineage
+from lineage.model.headers import (
+    BAGGAGE,
+    LINEAGE,
+    TRACEPARENT,
+    format_entry,
+    format_lineage,
+    format_traceparent,
+    is_lineage,
+)
+from lineage.model.records import ROLE_CONTINUED
 
 _MAX_PENDING_ERRORS_ONLY = 1000
+_MAX_UNDESCRIBED = 10_000
 _NO_CONTEXT = Context()
 
 
@@ -29,14 +39,14 @@ class SendSpan(LightSpan):
     ``headers`` are to be sent; ``callback`` is the application's own; ``entry`` and ``hops`` go on to what that callback sends.
     """
 
-    __slots__ = ("callback", "client", "context", "entry", "headers", "hops", "propagated", "sends", "topic")
+    __slots__ = ("callback", "client", "entry", "headers", "hops", "outside", "propagated", "sends", "topic")
 
     callback: Any
     client: Client
-    context: Context
     entry: bytes
     headers: Any
     hops: int
+    outside: Context
     propagated: tuple[tuple[str, Any], ...]
     sends: Sends
     topic: Topic
@@ -45,10 +55,7 @@ class SendSpan(LightSpan):
         """Nothing: a send ends with its delivery report."""
 
     def __call__(self, error: Any, message: Any) -> None:
-        try:
-            self.sends.delivered(self, error, message)
-        except Exception as problem:
-            swallow(problem)
+        self.sends.delivered(self, error, message)
         if self.callback is not None:
             self._call_back(error, message)
         else:
@@ -56,24 +63,33 @@ class SendSpan(LightSpan):
 
     def _call_back(self, error: Any, message: Any) -> None:
         # What a callback sends is caused by the send that it reports on, whatever is being handled meanwhile.
-        base = Context({**self.context, SPAN: self})
-        token = var.set(Context({**base, HANDLING: Handling(self.context, self)}))
+        outer: Any = self.outside.get(HANDLING)
+        base: Context = self.outside if outer is None else outer.base
+        if self.hops < self.sends.max_hops:
+            handling = Handling(base, self)
+            token = var.set(Context({**self.outside, SPAN: self, HANDLING: handling}))
+        else:
+            # Who sends the next from the callback of the last would make an endless trace.
+            handling = Handling(base, None, (self,), ROLE_CONTINUED)
+            token = var.set(Context({**base, HANDLING: handling}))
         try:
             self.callback(error, message)
         finally:
+            handling.expire()
             var.reset(token)
             self._release()
 
     def _release(self) -> None:
         # The span still waits to be exported, and a chain of sends from callbacks must not keep all of its contexts.
-        self.context, self.callback, self.headers = _NO_CONTEXT, None, None
+        self.outside, self.callback, self.headers = _NO_CONTEXT, None, None
 
 
 class Sends:
-    """Records sends and makes their headers. ``pending`` has those that wait for their delivery report, by span id."""
+    """Records sends and makes their headers."""
 
-    def __init__(self, settings: Settings, tracing: Tracing, causes: Causes, propagation: Propagation, capture: Capture) -> None:
-        self.pending: dict[int, SendSpan] = {}
+    def __init__(
+        self, settings: Settings, tracing: Tracing, causes: Causes, propagation: Propagation, capture: Capture
+    ) -> None:
         self.counts = dict.fromkeys(("sends_without_cause", "sends_queue_full", "sends_without_headers"), 0)
         self._tracing = tracing
         self._causes = causes
@@ -82,6 +98,7 @@ class Sends:
         self._ours = settings.header != HEADER_OFF
         self._suppressed = semconv.SEND in settings.suppressed
         self._max_links = settings.max_links
+        self.max_hops = settings.max_hops
         replaced = propagation.replaced
         self._replaced = frozenset({*replaced, *(name.encode() for name in replaced)})
 
@@ -104,8 +121,8 @@ class Sends:
         self._tracing.begin(span, topic.template, parent, context)
         span.partition = span.offset = span.timestamp = None
         span.key = self._capture.key(key) if self._capture.keys else None
-        span.size = len(value) if value.__class__ is bytes or value.__class__ is str else None
-        span.sends, span.client, span.topic, span.context = self, client, topic, context
+        span.size = len(value) if value.__class__ is bytes else _text_size(value)
+        span.sends, span.client, span.topic, span.outside = self, client, topic, context
         span.callback = callback if callback is not None else client.info.on_delivery
         event = cause.event
         if event is None:
@@ -113,7 +130,13 @@ class Sends:
             span.entry = format_entry(topic.place, span.start_time // 1_000_000)
         else:
             span.hops, span.entry, span.propagated = event.hops + 1, event.entry, event.propagated
-        if cause.others or cause.role is not None or value is None or client.transaction is not None or self._capture.headers:
+        if (
+            cause.others
+            or cause.role is not None
+            or value is None
+            or client.transaction is not None
+            or self._capture.headers
+        ):
             self._describe(span, client, cause, value, pairs)
         if self._suppressed:
             self._pass_through(span, parent)
@@ -122,15 +145,17 @@ class Sends:
             client.last_send = span
         if span.sampled and not self._suppressed:
             self._tracing.started(span, context)
-            self.pending[span.span_id] = span
-            if client.info.errors_only and len(self.pending) > _MAX_PENDING_ERRORS_ONLY:
+            client.pending[span.span_id] = span
+            if client.info.errors_only and len(client.pending) > _MAX_PENDING_ERRORS_ONLY:
                 # Most of these never hear of their delivery.
-                self.give_up(_MAX_PENDING_ERRORS_ONLY)
+                self.give_up(client, _MAX_PENDING_ERRORS_ONLY)
         return span
 
+    @guarded
     def delivered(self, span: SendSpan, error: Any, message: Any) -> None:
         """The delivery report: ``error`` is a KafkaError or None, ``message`` says where the record lies."""
-        self.pending.pop(span.span_id, None)
+        client = span.client
+        client.pending.pop(span.span_id, None)
         if span.end_time or not span.sampled:
             return
         if error is not None:
@@ -140,28 +165,36 @@ class Sends:
             span.partition = partition if partition is not None and partition >= 0 else None
             span.offset = offset if offset is not None and offset >= 0 and error is None else None
         span.end_time = max(time_ns(), span.start_time + 1)
-        if span.client.undescribed is None:
+        if client.serving and client.cluster is None and len(client.undescribed) < _MAX_UNDESCRIBED:
+            client.undescribed.append(span)
+        else:
             span.template = span.topic.template
             span.finish(span)
-        else:
-            span.client.undescribed.append(span)
 
     def described(self, client: Client) -> None:
         """The client has said what its cluster is, or cannot: sends that waited for it go out."""
-        waiting, client.undescribed = client.undescribed, None
-        for span in waiting or ():
+        waiting = client.undescribed
+        while waiting:
+            try:
+                span = waiting.popleft()
+            except IndexError:  # another thread was quicker
+                return
             span.template = span.topic.template
             span.finish(span)
 
+    @guarded
     def refused(self, span: SendSpan, error: BaseException) -> None:
         """The produce call raised: an error span, but only counted if the queue is full, as callers then try again."""
-        self.pending.pop(span.span_id, None)
+        span.client.pending.pop(span.span_id, None)
         if isinstance(error, BufferError):
             self.counts["sends_queue_full"] += 1
+            span.topic.refused += 1
+            self._tracing.discard(span)
             return
         fail(span, error_type(error), str(error))
         end(span)
 
+    @guarded
     def without_headers(self, span: SendSpan, error: BaseException) -> bool:
         """Whether to try again with the caller's own headers: ours may have made the message too large."""
         if span.headers is None or error_type(error) != "MSG_SIZE_TOO_LARGE":
@@ -169,13 +202,19 @@ class Sends:
         self.counts["sends_without_headers"] += 1
         return True
 
-    def give_up(self, keep: int = 0) -> None:
-        """End the oldest pending sends, but ``keep``: nobody will report on them."""
-        for span_id in list(self.pending)[: len(self.pending) - keep]:
-            span = self.pending.pop(span_id, None)
-            if span is not None and not span.end_time:
-                span.extra = {**(span.extra or {}), semconv.DELIVERY: semconv.OUTCOME_UNKNOWN}
-                end(span)
+    def give_up(self, client: Client, keep: int = 0) -> None:
+        """End a client's oldest pending sends, but ``keep``: nobody will report on them."""
+        pending = client.pending
+        for span_id in list(pending)[: len(pending) - keep]:
+            if (span := pending.get(span_id)) is not None:
+                self.unreported(span)
+
+    @guarded
+    def unreported(self, span: SendSpan) -> None:
+        """Nobody will report on this send."""
+        if span.client.pending.pop(span.span_id, None) is not None:
+            span.extra = {**(span.extra or {}), semconv.DELIVERY: semconv.OUTCOME_UNKNOWN}
+            end(span)
 
     def _describe(self, span: SendSpan, client: Client, cause: Cause, value: Any, pairs: Pairs | None) -> None:
         """The rare: links, transaction, tombstone, captured headers."""
@@ -185,6 +224,9 @@ class Sends:
             span.extra = {**(span.extra or {}), semconv.TOMBSTONE: True}
         if cause.others or cause.role is not None:
             span.links, extra = links_of(cause, self._max_links)
+            if cause.role is not None:
+                # What is only possible hands no headers on.
+                span.propagated = ()
             span.extra = {**(span.extra or {}), **extra}
         if self._capture.headers and pairs:
             span.extra = {**(span.extra or {}), **self._capture.attributes(pairs)}
@@ -198,16 +240,21 @@ class Sends:
     def _headers(self, span: SendSpan, sequence: int, pairs: Pairs) -> Pairs:
         if not span.span_id:
             return pairs
-        if self._propagation.w3c and not span.state and BAGGAGE_KEY not in span.context:
+        if self._propagation.w3c and not span.state and BAGGAGE_KEY not in span.outside:
             ours: Pairs = [(TRACEPARENT, format_traceparent(span.trace_id, span.span_id, span.sampled))]
         else:
-            ours = self._propagation.inject(span, span.context)
+            ours = self._propagation.inject(span, span.outside)
         if self._ours:
-            ours.append((LINEAGE, format_lineage(span.trace_id, span.span_id, span.topic.constant, sequence, span.hops, span.entry)))
+            ours.append(
+                (
+                    LINEAGE,
+                    format_lineage(span.trace_id, span.span_id, span.topic.constant, sequence, span.hops, span.entry),
+                )
+            )
         if span.propagated:
             present = {name for name, _ in pairs}
             ours += [pair for pair in span.propagated if pair[0] not in present]
-        return [*self._kept(pairs, BAGGAGE_KEY in span.context), *ours] if pairs else ours
+        return [*self._kept(pairs, BAGGAGE_KEY in span.outside), *ours] if pairs else ours
 
     def _kept(self, pairs: Pairs, with_baggage: bool) -> Pairs:
         """The caller's headers without a trace context of an earlier hop."""
@@ -229,9 +276,15 @@ def _pairs(headers: Any) -> Pairs | None:
         return list(headers.items())
     if not isinstance(headers, list):
         return None
-    if headers and not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], (str, bytes)) for pair in headers):
+    if headers and not all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], (str, bytes)) for pair in headers
+    ):
         return None
     return headers
+
+
+def _text_size(value: Any) -> int | None:
+    return len(value.encode("utf-8", "replace")) if isinstance(value, str) else None
 
 
 def error_type(error: BaseException) -> str:

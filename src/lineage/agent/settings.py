@@ -75,7 +75,7 @@ def _some_of(*choices: str) -> Callable[[str], frozenset[str]]:
     return parse
 
 
-def _number(kind: type[int] | type[float], least: float) -> Callable[[str], Any]:
+def _number(kind: type[int | float], least: float) -> Callable[[str], Any]:
     def parse(text: str) -> int | float:
         try:
             value = kind(text)
@@ -97,17 +97,26 @@ class Settings:
     """Every ``LINEAGE_*`` variable, parsed; ``problems`` has one line for each value that was refused."""
 
     topics_include: Patterns = _setting(
-        "LINEAGE_TOPICS_INCLUDE", Patterns("*"), _patterns, "*", "Topics to trace: names and wildcards, separated by commas."
+        "LINEAGE_TOPICS_INCLUDE",
+        Patterns("*"),
+        _patterns,
+        "*",
+        "Topics to trace: names and wildcards, separated by commas.",
     )
     topics_exclude: Patterns = _setting(
-        "LINEAGE_TOPICS_EXCLUDE", Patterns(), _patterns, "", "Topics to leave alone: nothing is recorded and no header added."
+        "LINEAGE_TOPICS_EXCLUDE",
+        Patterns(),
+        _patterns,
+        "",
+        "Topics to leave alone: nothing is recorded and no header added.",
     )
     suppressed: frozenset[str] = _setting(
         "LINEAGE_SPANS_SUPPRESS",
         frozenset((semconv.POLL, semconv.COMMIT)),
         _some_of(*semconv.SPAN_KINDS),
         "poll,commit",
-        "Kinds of span not to record: `send`, `process`, `poll`, `commit`, `transaction`, or `none`. Propagation goes on without them.",
+        "Kinds of span not to record: `send`, `process`, `poll`, `commit`, `transaction`, or `none`. "
+        "Propagation goes on without them.",
     )
     keys: str = _setting(
         "LINEAGE_KEYS",
@@ -118,30 +127,48 @@ class Settings:
     )
     keys_secret: str = _setting("LINEAGE_KEYS_SECRET", "", str, "", "The secret for `LINEAGE_KEYS=hashed`.")
     headers_capture: Patterns = _setting(
-        "LINEAGE_HEADERS_CAPTURE", Patterns(), _patterns, "", "Record headers to put on spans, as `messaging.header.<name>`: names and wildcards."
+        "LINEAGE_HEADERS_CAPTURE",
+        Patterns(),
+        _patterns,
+        "",
+        "Record headers to put on spans, as `messaging.header.<name>`: names and wildcards.",
     )
     headers_propagate: Patterns = _setting(
         "LINEAGE_HEADERS_PROPAGATE",
         Patterns(),
         _patterns,
         "",
-        "Record headers to copy from a consumed message to what is sent because of it, never over one that is there: names and wildcards.",
+        "Record headers to copy from a consumed message to what is sent because of it, never over one that is there: "
+        "names and wildcards.",
     )
     header: str = _setting(
         "LINEAGE_HEADER",
         HEADER_ON,
         _one_of(HEADER_ON, HEADER_OFF, HEADER_HIDDEN),
         "on",
-        "Our own header `lineage-context`: `on`, `off` (not written), or `hidden` (written, but taken out before the application sees it).",
+        "Our own header `lineage-context`: `on`, `off` (not written), or `hidden` (written, but taken out before the "
+        "application sees it).",
     )
     record_unsampled: bool = _setting(
-        "LINEAGE_RECORD_UNSAMPLED", False, _boolean, "false", "Record lineage also where the upstream trace was not sampled."
+        "LINEAGE_RECORD_UNSAMPLED",
+        False,
+        _boolean,
+        "false",
+        "Record lineage also where the upstream trace was not sampled.",
     )
     max_hops: int = _setting(
-        "LINEAGE_MAX_HOPS", 100, _number(int, 1), "100", "After so many sends of one event a new trace starts, linked to the old one."
+        "LINEAGE_MAX_HOPS",
+        100,
+        _number(int, 1),
+        "100",
+        "After so many sends of one event a new trace starts, linked to the old one.",
     )
     max_age: float = _setting(
-        "LINEAGE_MAX_AGE_SECONDS", 604_800.0, _number(float, 1), "604800", "An event that entered longer ago (seconds) starts a new trace, linked to the old one."
+        "LINEAGE_MAX_AGE_SECONDS",
+        604_800.0,
+        _number(float, 1),
+        "604800",
+        "An event that entered longer ago (seconds) starts a new trace, linked to the old one.",
     )
     captured_context: float = _setting(
         "LINEAGE_CAPTURED_CONTEXT_SECONDS",
@@ -151,16 +178,32 @@ class Settings:
         "How long (seconds) after its message was handled a thread or task started meanwhile still counts as handling it.",
     )
     remembered_messages: int = _setting(
-        "LINEAGE_REMEMBERED_MESSAGES", 4096, _number(int, 0), "4096", "How many consumed messages are remembered, to recognize their headers and values."
+        "LINEAGE_REMEMBERED_MESSAGES",
+        4096,
+        _number(int, 0),
+        "4096",
+        "How many consumed messages are remembered, to recognize their headers and values.",
     )
     remembered_bytes: int = _setting(
-        "LINEAGE_REMEMBERED_BYTES", 8_388_608, _number(int, 0), "8388608", "How many bytes of message values may be kept alive for that."
+        "LINEAGE_REMEMBERED_BYTES",
+        8_388_608,
+        _number(int, 0),
+        "8388608",
+        "How many bytes of message values may be kept alive for that.",
     )
     max_links: int = _setting(
-        "LINEAGE_MAX_LINKS", 1000, _number(int, 1), "1000", "The most links on one span; `lineage.input.count` always has the true number."
+        "LINEAGE_MAX_LINKS",
+        1000,
+        _number(int, 1),
+        "1000",
+        "The most links on one span; `lineage.input.count` always has the true number.",
     )
     patches_disabled: frozenset[str] = _setting(
-        "LINEAGE_PATCHES_DISABLED", frozenset(), lambda text: frozenset(_words(text)), "", "Patches to leave off, by name (`lineage doctor` lists them)."
+        "LINEAGE_PATCHES_DISABLED",
+        frozenset(),
+        lambda text: frozenset(_words(text)),
+        "",
+        "Patches to leave off, by name (`lineage doctor` lists them).",
     )
     problems: tuple[str, ...] = ()
 
@@ -187,7 +230,9 @@ def _parse_into(values: dict[str, Any], problems: list[str], name: str, metadata
     try:
         values[name] = metadata["parse"](text)
     except ValueError as expected:
-        problems.append(f"{metadata['variable']}={text!r} is not {expected}; using {metadata['shown'] or 'the default'}")
+        problems.append(
+            f"{metadata['variable']}={text!r} is not {expected}; using {metadata['shown'] or 'the default'}"
+        )
 
 
 def table() -> list[tuple[str, str, str]]:

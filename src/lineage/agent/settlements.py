@@ -9,8 +9,9 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from lineage.agent.causes import Causes, links_of
 from lineage.agent.clients import Client
 from lineage.agent.current import SUPPRESSED, var
-from lineage.agent.settings import Settings
+from lineage.agent.guard import guarded
 from lineage.agent.sends import error_type
+from lineage.agent.settings import Settings
 from lineage.agent.spans import LightSpan
 from lineage.agent.tracing import Tracing, end, fail
 from lineage.model import semconv
@@ -28,12 +29,14 @@ class Settlements:
         self.commits = semconv.COMMIT not in suppressed
         self.polls = semconv.POLL not in suppressed
 
+    @guarded
     def begin_transaction(self, client: Client) -> None:
         """From now on the producer's sends name this transaction."""
         name = f"{client.info.transactional_id or client.instance}-{next(client.transactions)}"
         client.transaction = {semconv.TRANSACTION: name}
         client.last_send = None
 
+    @guarded
     def start(self, client: Client, operation: str, destination: str | None) -> LightSpan | None:
         """A client call begins; its parent is what is being handled, or else the transaction's last send."""
         context = var.get()
@@ -46,18 +49,23 @@ class Settlements:
         self._tracing.begin(span, template, parent if parent is not None and parent.span_id else None, context)
         span.partition = span.offset = span.timestamp = span.key = span.size = None
         if cause.others:
-            span.links, span.extra = links_of(cause, self._max_links)
+            span.links, extra = links_of(cause, self._max_links)
+            span.extra = {**(span.extra or {}), **extra}
         if client.transaction is not None:
             span.extra = {**(span.extra or {}), **client.transaction}
         self._tracing.started(span, context)
         return span
 
-    def end(self, span: LightSpan, error: BaseException | None) -> None:
-        """The call returned or raised."""
+    @guarded
+    def end(self, span: LightSpan | None, error: BaseException | None) -> None:
+        """The call returned or raised; None is a call that is not recorded."""
+        if span is None:
+            return
         if error is not None:
             fail(span, error_type(error), str(error))
         end(span)
 
+    @guarded
     def polled(self, client: Client, topic: str, started: int, messages: list[Any]) -> None:
         """A poll or consume that began at ``started`` (ns) returned these messages' process spans; it links to their sends."""
         span = self.start(client, semconv.POLL, topic)
@@ -69,5 +77,5 @@ class Settlements:
             for message in messages[: self._max_links]
             if message.parent_id
         ]
-        span.extra = {semconv.BATCH_COUNT: len(messages)}
+        span.extra = {**(span.extra or {}), semconv.BATCH_COUNT: len(messages)}
         end(span)

@@ -21,6 +21,9 @@ from lineage.model import semconv
 _INSTRUMENTATION_SCOPE = InstrumentationScope(semconv.SCOPE)
 _SCALARS = (str, bool, int, float, bytes)
 
+# OpenTelemetry's default for attributes, events and links: how many the application may add to one span.
+_LIMIT = 128
+
 
 class Template:
     """What every span of one operation on one topic by one client has in common.
@@ -78,14 +81,39 @@ class LightSpan(Span):
 
     # The rare parts: class defaults, so that a span without them pays nothing for them.
     extra: dict[str, Any] | None = None
-    links: list[Link] | None = None
-    events: list[Event] | None = None
-    status: Status | None = None
+    links: Sequence[Link] = ()
+    events: Sequence[Event] = ()
+    status: Status | None = Status()
     renamed: str | None = None
+    resource: Resource | None = None
+
+    instrumentation_scope = _INSTRUMENTATION_SCOPE
 
     @property
     def name(self) -> str:
         return self.renamed or self.template.name
+
+    # What processors read of an SDK span when it starts.
+
+    @property
+    def context(self) -> SpanContext:
+        return self.get_span_context()
+
+    @property
+    def parent(self) -> SpanContext | None:
+        if not self.parent_id:
+            return None
+        # A consumer's parent is the send; a producer's may be anywhere.
+        remote = self.template.kind is SpanKind.CONSUMER
+        return SpanContext(self.trace_id, self.parent_id, remote, TraceFlags(self.sampled))
+
+    @property
+    def kind(self) -> SpanKind:
+        return self.template.kind
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        return self.all_attributes()
 
     def get_span_context(self) -> SpanContext:
         return SpanContext(self.trace_id, self.span_id, False, TraceFlags(self.sampled), self.state)
@@ -94,8 +122,9 @@ class LightSpan(Span):
         return self.sampled and not self.end_time
 
     def set_attribute(self, key: str, value: Any) -> None:
-        if self.is_recording() and _is_attribute(value):
-            self.extra = {**(self.extra or {}), key: value}
+        extra = self.extra or {}
+        if self.is_recording() and _is_attribute(key, value) and (len(extra) < _LIMIT or key in extra):
+            self.extra = {**extra, key: value}
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         for key, value in attributes.items():
@@ -103,10 +132,10 @@ class LightSpan(Span):
 
     def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
         if self.is_recording():
-            self.events = [*(self.events or ()), Event(name, attributes, timestamp)]
+            self.events = [*(self.events or ())[1 - _LIMIT :], Event(name, attributes, timestamp)]
 
     def add_link(self, context: SpanContext, attributes: Any = None) -> None:
-        if self.is_recording() and context is not None and context.is_valid:
+        if self.is_recording() and context.is_valid and len(self.links or ()) < _LIMIT:
             self.links = [*(self.links or ()), Link(context, attributes)]
 
     def update_name(self, name: str) -> None:
@@ -114,8 +143,10 @@ class LightSpan(Span):
             self.renamed = name
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        if self.is_recording() and not (self.status and self.status.status_code is StatusCode.OK):
-            self.status = status if isinstance(status, Status) else Status(status, description)
+        status = status if isinstance(status, Status) else Status(status, description)
+        final = self.status is not None and self.status.status_code is StatusCode.OK
+        if self.is_recording() and not final and not status.is_unset:
+            self.status = status
 
     def record_exception(
         self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
@@ -153,16 +184,15 @@ class LightSpan(Span):
 
 def readable(span: LightSpan, resource: Resource) -> ReadableSpan:
     """The SDK's read-only form, for processors and exporters that are not ours."""
-    parent = SpanContext(span.trace_id, span.parent_id, True, TraceFlags(span.sampled)) if span.parent_id else None
     return ReadableSpan(
         name=span.name,
         context=span.get_span_context(),
-        parent=parent,
+        parent=span.parent,
         resource=resource,
         attributes=span.all_attributes(),
         events=span.events or (),
         links=span.links or (),
-        kind=span.template.kind,
+        kind=span.kind,
         status=span.status or Status(),
         start_time=span.start_time,
         end_time=span.end_time,
@@ -170,7 +200,9 @@ def readable(span: LightSpan, resource: Resource) -> ReadableSpan:
     )
 
 
-def _is_attribute(value: Any) -> bool:
+def _is_attribute(key: Any, value: Any) -> bool:
+    if not key or not isinstance(key, str):
+        return False
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return all(isinstance(item, _SCALARS) for item in value)
     return isinstance(value, _SCALARS)

@@ -10,8 +10,18 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    SpanContext,
+    Status,
+    StatusCode,
+    TraceFlags,
+    get_current_span,
+    set_span_in_context,
+)
 
+from lineage.agent.guard import guarded
 from lineage.agent.sampling import Sampling
 from lineage.agent.spans import LightSpan, Template, readable
 from lineage.model import semconv
@@ -56,14 +66,15 @@ class Tracing:
         if self.sampling.other is None:
             span.sampled = self.sampling.decide(parent, trace_id)
         else:
-            span.sampled, span.extra = self.sampling.ask(context, trace_id, template)
+            span.sampled, span.extra, span.state = self.sampling.ask(_under(parent, context), trace_id, template)
         span.finish = self._finish
 
     def started(self, span: LightSpan, context: Context) -> None:
         """Tell the processors that users added, once the span has its attributes."""
-        if span.sampled:
-            for processor in self.processors():
-                processor.on_start(span, context)  # type: ignore[arg-type]  # ours has what processors use of an SDK span
+        if span.sampled and (processors := self.processors()):
+            span.resource = self.resource
+            for processor in processors:
+                _tell(processor.on_start, span, context)
 
     def finish(self, span: LightSpan) -> None:
         """An ended span goes to the exporter and to the processors that users added."""
@@ -71,11 +82,19 @@ class Tracing:
             return
         if self._exporter is not None:
             self._exporter.add(span)
-        processors = self.processors()
-        if processors:
-            ended = readable(span, self.resource)
-            for processor in processors:
-                processor.on_end(ended)
+        if self.processors():
+            self._tell_end(span)
+
+    def discard(self, span: LightSpan) -> None:
+        """A started span is not to be exported after all: processors see it end unsampled, and forget it."""
+        if span.sampled:
+            span.sampled, span.end_time = False, time_ns()
+            self._tell_end(span)
+
+    def _tell_end(self, span: LightSpan) -> None:
+        ended = readable(span, self.resource)
+        for processor in self.processors():
+            _tell(processor.on_end, ended)
 
     def processors(self) -> tuple[SpanProcessor, ...]:
         """The provider's processors but our exporter's own."""
@@ -84,6 +103,23 @@ class Tracing:
             self._seen = processors
             self._others = tuple(p for p in processors if getattr(p, "exporter", self) is not self._exporter)
         return self._others
+
+
+@guarded
+def _tell(method: Any, *args: Any) -> None:
+    method(*args)
+
+
+def _under(parent: Any, context: Context) -> Context:
+    """The context that a sampler is to see: with this parent as the current span."""
+    current = get_current_span(context)
+    if parent is None:
+        return set_span_in_context(INVALID_SPAN, context)
+    if current.get_span_context().span_id == parent.span_id:
+        return context
+    remote = not isinstance(parent, LightSpan)
+    named = SpanContext(parent.trace_id, parent.span_id, remote, TraceFlags(parent.sampled), parent.state)
+    return set_span_in_context(NonRecordingSpan(named), context)
 
 
 def fail(span: LightSpan, kind: str, description: str) -> None:

@@ -16,7 +16,6 @@ import re
 from binascii import Error, unhexlify
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from .records import Entry, SpanRef
 
@@ -26,12 +25,18 @@ BAGGAGE = "baggage"
 LINEAGE = "lineage-context"
 
 _MAGIC = b"lineage="
+_OURS = b"lineage=1;s="
+_TIME = re.compile("[0-9a-f]{1,16}")
+_SPAN = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LENGTH = len("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 _DASH = ord("-")
 _TEXT_LIMIT = 4096
-_MASK_64 = (1 << 64) - 1
+_PLACES = 4096
+
+# Where events entered, as other headers say it too: the same few again and again.
+_places: set[bytes] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ def format_traceparent(trace_id: int, span_id: int, sampled: bool) -> bytes:
 
 def parse_traceparent(value: object) -> SpanRef | None:
     """The span that a ``traceparent`` names, or None for anything that names none: no value raises."""
-    if value.__class__ is bytes and len(value) == _LENGTH and value[:3] == b"00-":  # type: ignore[arg-type, index]
-        return _parse_version_00(value)  # type: ignore[arg-type]
+    if value.__class__ is bytes and len(value) == _LENGTH and value[:3] == b"00-":
+        return _parse_version_00(value)
     text = _text_of(value, is_traceparent=True)
     match = _TRACEPARENT.fullmatch(text) if text else None
     if match is None or match[1] == b"ff" or (match[5] and match[1] == b"00"):
@@ -112,26 +117,61 @@ def parse_lineage(value: object) -> LineageContext | None:
         return None
 
 
+def parse_progress(value: object) -> tuple[int, bytes, int] | None:
+    """How far an event has come: hops, the entry fields to hand on, and the time of entry in ms. None if the header is not ours.
+
+    What was written as we write it is read without taking it apart.
+    """
+    if value.__class__ is bytes and len(value) < _TEXT_LIMIT and value.startswith(_OURS):
+        hops_at = value.find(b";h=")
+        entry_at = value.find(b";e=", hops_at)
+        place_at = value.find(b";et=", entry_at)
+        hops, time = value[hops_at + 3 : entry_at], value[entry_at + 3 : place_at]
+        if value[place_at + 4 :] in _places and hops.isdigit() and time.isalnum() and time[1:2] != b"x":
+            try:
+                return int(hops), value[entry_at:], int(time, 16)
+            except ValueError:
+                return None
+    said = parse_lineage(value)
+    return None if said is None else (said.hops, _entry_fields(said.entry), said.entry.time)
+
+
+def _entry_fields(entry: Entry) -> bytes:
+    place = entry_place(entry.topic, entry.cluster)
+    if len(_places) >= _PLACES:
+        _places.clear()
+    _places.add(place[len(b";et=") :])
+    return format_entry(place, entry.time)
+
+
 def is_lineage(value: object) -> bool:
     """Whether a header called ``lineage-context`` really is ours: else it is the user's, and stays."""
     return parse_lineage(value) is not None
 
 
 def _from_fields(fields: dict[str, str]) -> LineageContext:
-    if not fields["lineage"].isdigit():
-        raise ValueError(fields["lineage"])
-    trace_id, span_id = (int(part, 16) for part in fields["s"].split("-"))
-    if not 0 < trace_id <= (_MASK_64 << 64 | _MASK_64) or not 0 < span_id <= _MASK_64:
-        raise ValueError(fields["s"])
+    span = _SPAN.fullmatch(fields["s"])
+    time = fields["e"]
+    if not fields["lineage"].isdigit() or span is None or not _TIME.fullmatch(time):
+        raise ValueError(fields)
+    trace_id, span_id = int(span[1], 16), int(span[2], 16)
+    if not trace_id or not span_id:
+        raise ValueError(fields)
     return LineageContext(
         span=SpanRef(trace_id, span_id),
         topic=_unsafe(fields["t"]),
-        entry=Entry(_unsafe(fields["et"]), int(fields["e"], 16), _optional(fields.get("ec"))),
-        hops=int(fields["h"]),
+        entry=Entry(_unsafe(fields["et"]), int(time, 16), _optional(fields.get("ec"))),
+        hops=_whole(fields["h"]),
         cluster=_optional(fields.get("c")),
         producer=_optional(fields.get("p")),
-        sequence=int(fields["n"]) if "n" in fields else None,
+        sequence=_whole(fields["n"]) if "n" in fields else None,
     )
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise ValueError(text)
+    return int(text)
 
 
 def _fields(text: str) -> Iterable[tuple[str, str]]:
@@ -145,7 +185,7 @@ def _text_of(value: object, *, is_traceparent: bool) -> bytes | None:
     """The header's text as bytes, whatever a relay made of it: a string, quoted, or base64."""
     if isinstance(value, str):
         value = value.encode("utf-8", "replace")
-    if not isinstance(value, (bytes, bytearray, memoryview)) or len(value) > _TEXT_LIMIT:
+    if not isinstance(value, (bytes, bytearray)) or len(value) > _TEXT_LIMIT:
         return None
     text = bytes(value).strip(b' \t"')
     plain = text[2:3] == b"-" if is_traceparent else text.startswith(_MAGIC)
@@ -167,10 +207,10 @@ def _safe(text: str) -> str:
 def _unsafe(text: str) -> str:
     if "%" not in text:
         return text
-    return re.sub(rb"%([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), text.encode()).decode("utf-8", "replace")
+    return re.sub(rb"%([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), text.encode()).decode(
+        "utf-8", "replace"
+    )
 
 
 def _optional(text: str | None) -> str | None:
     return _unsafe(text) if text else None
-
-

@@ -41,6 +41,32 @@ def in_place(batch):
         handle(message)
 
 
+def filtered(batch):
+    for message in [message for message in batch if not message.error()]:
+        handle(message)
+
+
+def enumerated(batch):
+    for number, message in enumerate(batch, 1):
+        assert number <= COUNT
+        handle(message)
+
+
+def by_key(batch):
+    keys = {}
+    for message in batch:
+        keys.setdefault(message.key(), []).append(message)
+    for messages in keys.values():
+        for message in messages:
+            handle(message)
+
+
+def latest_by_key(batch):
+    latest = {message.key(): message for message in map(seen, batch)}
+    for key, message in latest.items():
+        producer.produce(WRITES[0], derived(message.value()), key)
+
+
 left = COUNT
 while running(left):
     batch = consumer.consume(min(left, 10), timeout=2)
@@ -53,6 +79,10 @@ while running(left):
             "sorted": in_order,
             "reversed": backwards,
             "sorted in place": in_place,
+            "filtered": filtered,
+            "enumerated": enumerated,
+            "by key": by_key,
+            "latest by key": latest_by_key,
         }[MODE](batch)
 producer.flush(10)
 consumer.close()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
-from plain import CONSUMER, COUNT, MODE, PRODUCER, READS, WRITES, attach, running
+from plain import CONSUMER, COUNT, MODE, PRODUCER, WRITES, attach, running
 
 VALUE = b"x" * 200
 

@@ -10,6 +10,7 @@ FORWARDED = {
     "as is": lambda headers: headers,
     "copied": lambda headers: [*headers, ("seen-by", b"forwarder")],
     "dict": dict,
+    "batch": lambda headers: [*headers, ("seen-by", b"forwarder")],
 }[MODE]
 
 waiting = queue.Queue()
@@ -19,7 +20,12 @@ producer = Producer(PRODUCER)
 def work():
     while (job := waiting.get()) is not None:
         value, key, headers = job
-        producer.produce(WRITES[0], derived(value), key, headers=FORWARDED(headers))
+        if MODE == "batch":
+            # This call drops the headers; they are evidence all the same.
+            batch = [{"value": derived(value), "key": key, "headers": FORWARDED(headers)}]
+            assert producer.produce_batch(WRITES[0], batch) == 1
+        else:
+            producer.produce(WRITES[0], derived(value), key, headers=FORWARDED(headers))
 
 
 worker = threading.Thread(target=work)

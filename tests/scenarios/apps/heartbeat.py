@@ -1,8 +1,9 @@
 """A heartbeat among the messages: when nothing came, or in the middle of a handler that says so."""
 
-import lineage
 from confluent_kafka import Consumer, Producer
 from plain import CONSUMER, COUNT, MODE, PRODUCER, WRITES, attach, derived, event, running, seen
+
+import lineage
 
 out, beats = WRITES
 consumer, producer = attach(Consumer(CONSUMER)), Producer(PRODUCER)

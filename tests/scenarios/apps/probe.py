@@ -11,8 +11,16 @@ import sys
 import typing
 
 import confluent_kafka
-from confluent_kafka import Consumer, DeserializingConsumer, KafkaException, Message, Producer, SerializingProducer
-from confluent_kafka import TopicPartition, cimpl
+from confluent_kafka import (
+    Consumer,
+    DeserializingConsumer,
+    KafkaException,
+    Message,
+    Producer,
+    SerializingProducer,
+    TopicPartition,
+    cimpl,
+)
 from plain import CLIENT, CONSUMER, WRITES, places, shown
 from plain import PRODUCER as SOMEWHERE
 

@@ -21,11 +21,12 @@ def passed_on(message, topic, name):
 def handle(message):
     number = int(identity(message.value()).rpartition("-")[2])
     if message.topic() == orders and number % 4 == 0:
-        return passed_on(message, retry, "retry")
-    if number % 8 == 0:
-        return passed_on(message, dead, "dead")
-    truth = dict(message.headers() or ()).get("truth")
-    producer.produce(out, derived(truth or message.value()), message.key())
+        passed_on(message, retry, "retry")
+    elif number % 8 == 0:
+        passed_on(message, dead, "dead")
+    else:
+        truth = dict(message.headers() or ()).get("truth")
+        producer.produce(out, derived(truth or message.value()), message.key())
 
 
 left = COUNT

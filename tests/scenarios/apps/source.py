@@ -3,10 +3,12 @@
 from confluent_kafka import Producer
 from plain import COUNT, MODE, PRODUCER, WRITES, event
 
+HEADERS = [("tenant", b"acme"), ("tenant-region", b"eu"), ("secret", b"s3cr3t")] if MODE == "with headers" else None
+
 customers = COUNT if MODE == "many customers" else 5
 producer = Producer(PRODUCER)
 for number in range(COUNT):
     for topic in WRITES:
-        producer.produce(topic, event(number), key=f"customer-{number % customers}")
+        producer.produce(topic, event(number), key=f"customer-{number % customers}", headers=HEADERS)
     producer.poll(0)
 producer.flush(10)

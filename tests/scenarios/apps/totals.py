@@ -1,8 +1,9 @@
 """A dict of totals, flushed when nothing more comes: with or without saying what it was made from."""
 
-import lineage
 from confluent_kafka import Consumer, Producer
 from plain import CONSUMER, COUNT, MODE, PRODUCER, WRITES, attach, derived, running, seen
+
+import lineage
 
 consumer, producer = attach(Consumer(CONSUMER)), Producer(PRODUCER)
 totals = {}

@@ -8,8 +8,17 @@ from plain import CONSUMER, COUNT, MODE, PRODUCER, WRITES, attach, derived, runn
 
 consumer, producer = attach(Consumer(CONSUMER)), Producer(PRODUCER)
 stopped = []
-if MODE == "own handler":
-    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+
+
+def stop(number, frame):
+    stopped.append(number)
+    print('"stopped by its own handler"', flush=True)
+    if MODE == "handler that exits":
+        sys.exit(7)
+
+
+if MODE:
+    signal.signal(signal.SIGTERM, stop)
 
 left = COUNT
 while running(left):
@@ -20,7 +29,6 @@ while running(left):
 producer.flush(10)
 print('"ready"', flush=True)
 while not stopped:
-    consumer.poll(0.2 if MODE == "own handler" else 30)
-print('"stopped by its own handler"', flush=True)
+    consumer.poll(0.2 if MODE == "handler that notes" else 30)
 consumer.close()
 sys.exit(7)

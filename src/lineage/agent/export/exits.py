@@ -33,6 +33,11 @@ class AtExit:
         _exporters.add(exporter)
         atexit.register(self._end)
 
+    def come_first(self) -> None:
+        """Run before whatever was registered meanwhile: what is registered last runs first."""
+        atexit.unregister(self._end)
+        atexit.register(self._end)
+
     def forget(self) -> None:
         """The exporter is shut down."""
         atexit.unregister(self._end)

@@ -63,7 +63,7 @@ class Receiver:
         if asked_for is not None:
             return asked_for
         longest = min(_FIRST_PAUSE * 2 ** min(self._failures_in_row, 10), _LONGEST_PAUSE)
-        return random.uniform(longest / 2, longest)  # noqa: S311 - jitter
+        return random.uniform(longest / 2, longest)
 
     def dropping(self, reason: str | None) -> None:
         """Spans are dropped: for this reason, or because there is no room."""

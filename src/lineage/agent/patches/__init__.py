@@ -1,1 +1,1 @@
-"""One module or package per library, each declaring its ``PATCHES``. They never import each other, nor a library that is not there."""
+"""One module or package per library, each declaring its ``PATCHES``. They never import each other, nor what is not installed."""

@@ -68,7 +68,7 @@ def _polled(func: Any) -> Any:
 
 
 def _adopting(future: Any, consumer: Any, loop: Any) -> Any:
-    from asyncio.futures import _chain_future  # type: ignore[attr-defined]  # noqa: PLC0415  # private, and all there is
+    from asyncio.futures import _chain_future  # type: ignore[attr-defined]  # private, and all there is
 
     ours = _Adopting(loop=loop)
     ours.consumer = consumer

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lineage.agent.current import var
-from lineage.agent.guard import swallow
+from lineage.agent.guard import guarded
 from lineage.agent.instances import client_of
 from lineage.agent.recorder import Recorder
 from lineage.model import semconv
@@ -21,6 +21,7 @@ CONTEXT = "lineage.context"
 _PARAMETERS = ("topic", "messages", "partition", "callback", "on_delivery")
 
 
+@guarded
 def produce_each(
     recorder: Recorder, original: Any, producer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Callable[[], int] | None:
@@ -31,7 +32,9 @@ def produce_each(
     topic, messages, partition = given.get("topic"), given.get("messages"), given.get("partition", -1)
     callback = given.get("callback")
     default = callback if callback is not None else given.get("on_delivery")
-    if not (type(topic) is str and topic and type(messages) is list and type(partition) is int and _is_callback(default)):
+    if not (
+        type(topic) is str and topic and type(messages) is list and type(partition) is int and _is_callback(default)
+    ):
         return None
     if not all(map(_is_plain, messages)) or not recorder.settings.traces(topic):
         return None
@@ -63,19 +66,36 @@ def _produced(
 ) -> bool:
     own = message.get("callback")
     send = _start(recorder, producer, topic, message, own if own is not None else default)
-    callback = send if send is not None else own if own is not None else default
-    headers = send.headers if send is not None else None
+    callback = own if own is not None else default
+    hidden = callback is None and send is not None and send.client.info.hidden_callback
+    report = callback if send is None or hidden else send
     where = message.get("partition", partition)
+
+    def produce(headers: Any) -> None:
+        original.produce(producer, topic, message.get("value"), message.get("key"), where, report, None, 0, headers)
+
     try:
-        original.produce(producer, topic, message.get("value"), message.get("key"), where, callback, None, 0, headers)
-    except Exception as error:
+        _with_headers(send, produce)
+    except Exception as error:  # noqa: BLE001  # what is no answer of the client's is raised again below
         if send is not None:
-            _refused(send, error)
-        message["_error"] = _as_batch_error(original, error)
+            send.sends.refused(send, error)
+        message["_error"] = _as_batch_error(error)
         return False
+    if hidden:
+        send.sends.unreported(send)
     return True
 
 
+def _with_headers(send: Any, produce: Callable[[Any], None]) -> None:
+    try:
+        produce(send.headers if send is not None else None)
+    except Exception as error:  # raised again if it is not about our headers
+        if send is None or not send.sends.without_headers(send, error):
+            raise
+        produce(None)
+
+
+@guarded
 def _start(recorder: Recorder, producer: Any, topic: str, message: dict[str, Any], callback: Any) -> Any:
     context = message.get(CONTEXT)
     token = var.set(context) if context is not None else None
@@ -88,24 +108,14 @@ def _start(recorder: Recorder, producer: Any, topic: str, message: dict[str, Any
             theirs = forwarded.items() if isinstance(forwarded, dict) else forwarded or ()
             send.headers = [pair for pair in send.headers if pair not in list(theirs)]
         return send
-    except Exception as error:
-        swallow(error)
-        return None
     finally:
         if token is not None:
             var.reset(token)
 
 
-def _refused(send: Any, error: BaseException) -> None:
-    try:
-        send.sends.refused(send, error)
-    except Exception as problem:
-        swallow(problem)
-
-
-def _as_batch_error(original: Any, error: Exception) -> Any:
+def _as_batch_error(error: Exception) -> Any:
     """The KafkaError that the batch call would have put into the message's dict."""
-    library = sys.modules[original.__module__]
+    library = sys.modules["confluent_kafka.cimpl"]
     kafka_error = library.KafkaError
     if isinstance(error, BufferError):
         code = kafka_error._QUEUE_FULL

@@ -7,9 +7,10 @@ from typing import Any
 
 from lineage.agent.batch import Round
 from lineage.agent.clients import Client
-from lineage.agent.guard import swallow
+from lineage.agent.guard import guarded
 from lineage.agent.instances import client_of
-from lineage.agent.patches.confluent_kafka.subclass import cluster_of, subclass
+from lineage.agent.patches.confluent_kafka.clusters import learn_cluster
+from lineage.agent.patches.confluent_kafka.subclass import subclass
 from lineage.agent.receives import Received
 from lineage.agent.recorder import Recorder, switch
 from lineage.model import semconv
@@ -37,25 +38,24 @@ def traced_consumer(original: Any) -> Any:
         client = asked(recorder, self)
         messages = consume_(self, *args, **kwargs)
         if messages and client is not None:
-            return several(recorder, client, original, self, messages)
+            return several(recorder, client, original, self, messages) or messages
         return messages
 
     methods = {"poll": poll, "consume": consume, "commit": _committing(original.commit)}
-    methods.update({name: closing(getattr(original, name)) for name in ("close", "__exit__") if hasattr(original, name)})
+    methods.update(
+        {name: closing(getattr(original, name)) for name in ("close", "__exit__") if hasattr(original, name)}
+    )
     return subclass(original, methods)
 
 
-def asked(recorder: Recorder, consumer: Any) -> Client | None:
-    """The consumer is asked for more: what it gave before has been handled. Never raises."""
-    try:
-        client = client_of(recorder, consumer, semconv.PROCESS)
-        recorder.receives.next_request(client)
-        if recorder.settlements.polls:
-            client.requested = time_ns()
-        return client
-    except Exception as error:
-        swallow(error)
-        return None
+@guarded
+def asked(recorder: Recorder, consumer: Any) -> Client:
+    """The consumer is asked for more: what it gave before has been handled."""
+    client = client_of(recorder, consumer, semconv.PROCESS)
+    recorder.receives.next_request(client)
+    if recorder.settlements.polls:
+        client.requested = time_ns()
+    return client
 
 
 def closing(close_: Any) -> Any:
@@ -63,26 +63,29 @@ def closing(close_: Any) -> Any:
 
     def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         recorder = switch.recorder
-        if recorder is not None and id(self) in recorder.clients:
-            asked(recorder, self)
+        client = recorder.clients.get(id(self)) if recorder is not None else None
+        if recorder is not None and client is not None:
+            _closed(recorder, client)
         return close_(self, *args, **kwargs)
 
     return close
 
 
+@guarded
+def _closed(recorder: Recorder, client: Client) -> None:
+    recorder.receives.closed(client)
+
+
+@guarded
 def several(recorder: Recorder, client: Client, original: Any, consumer: Any, messages: list[Any]) -> list[Any]:
-    """The batch to give to the application. Never raises."""
-    try:
-        _learn(client, original, consumer)
-        batch = recorder.receives.batch(client, messages, map(received, messages))
-        if recorder.hides_header:
-            _hide_headers(messages)
-        if recorder.settlements.polls and isinstance(client.open, Round):
-            recorder.settlements.polled(client, messages[0].topic(), client.requested, list(client.open.spans()))
-        return batch
-    except Exception as error:
-        swallow(error)
-        return messages
+    """The batch to give to the application."""
+    learn_cluster(client, original, consumer)
+    batch = recorder.receives.batch(client, messages, map(received, messages))
+    if recorder.hides_header:
+        _hide_headers(messages)
+    if recorder.settlements.polls and isinstance(client.open, Round):
+        recorder.settlements.polled(client, messages[0].topic(), client.requested, list(client.open.spans()))
+    return batch
 
 
 def received(message: Any) -> Received | None:
@@ -102,24 +105,18 @@ def received(message: Any) -> Received | None:
     )
 
 
+@guarded
 def _one(recorder: Recorder, client: Client, original: Any, consumer: Any, message: Any) -> None:
-    try:
-        facts = received(message)
-        if facts is None:
-            return
-        _learn(client, original, consumer)
-        recorder.receives.one(client, facts)
-        if recorder.hides_header:
-            _hide_headers([message])
-        if recorder.settlements.polls and client.open is not None:
-            recorder.settlements.polled(client, facts.topic, client.requested, [client.open])
-    except Exception as error:
-        swallow(error)
-
-
-def _learn(client: Client, original: Any, consumer: Any) -> None:
+    facts = received(message)
+    if facts is None:
+        return
     if client.cluster is None:
-        client.learn_cluster(lambda: cluster_of(original, consumer))
+        learn_cluster(client, original, consumer)
+    recorder.receives.one(client, facts)
+    if recorder.hides_header:
+        _hide_headers([message])
+    if recorder.settlements.polls and client.open is not None:
+        recorder.settlements.polled(client, facts.topic, client.requested, [client.open])
 
 
 def _hide_headers(messages: list[Any]) -> None:
@@ -134,33 +131,16 @@ def _hide_headers(messages: list[Any]) -> None:
 def _committing(commit_: Any) -> Any:
     def commit(self: Any, *args: Any, **kwargs: Any) -> Any:
         recorder = switch.recorder
-        if recorder is None or not recorder.settlements.commits:
+        client = recorder.clients.get(id(self)) if recorder is not None else None
+        if recorder is None or client is None or not recorder.settlements.commits:
             return commit_(self, *args, **kwargs)
-        span = _start_commit(recorder, self)
-        error: BaseException | None = None
+        span = recorder.settlements.start(client, semconv.COMMIT, client.info.group)
         try:
-            return commit_(self, *args, **kwargs)
-        except BaseException as raised:
-            error = raised
+            result = commit_(self, *args, **kwargs)
+        except BaseException as error:
+            recorder.settlements.end(span, error)
             raise
-        finally:
-            if span is not None:
-                _end_commit(recorder, span, error)
+        recorder.settlements.end(span, None)
+        return result
 
     return commit
-
-
-def _start_commit(recorder: Recorder, consumer: Any) -> Any:
-    try:
-        client = client_of(recorder, consumer, semconv.PROCESS)
-        return recorder.settlements.start(client, semconv.COMMIT, client.info.group)
-    except Exception as error:
-        swallow(error)
-        return None
-
-
-def _end_commit(recorder: Recorder, span: Any, error: BaseException | None) -> None:
-    try:
-        recorder.settlements.end(span, error)
-    except Exception as problem:
-        swallow(problem)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lineage.agent.batch import Round
-from lineage.agent.guard import swallow
-from lineage.agent.patches.confluent_kafka.consumer import asked, closing, received, several
+from lineage.agent.guard import guarded
+from lineage.agent.patches.confluent_kafka.consumer import asked, closing, several
 from lineage.agent.patches.confluent_kafka.subclass import subclass
 from lineage.agent.recorder import switch
 from lineage.model import semconv
@@ -26,7 +26,7 @@ def traced_share_consumer(original: Any) -> Any:
             return messages
         # 2.16 returns a Messages object around a list, earlier ones the list.
         records = getattr(messages, "_records", messages)
-        batch = several(recorder, client, original, self, records)
+        batch = several(recorder, client, original, self, records) or records
         _count_deliveries(client.open, records)
         if records is messages:
             return batch
@@ -39,30 +39,28 @@ def traced_share_consumer(original: Any) -> Any:
         return result
 
     methods: dict[str, Any] = {"poll": poll, "acknowledge": acknowledge}
-    methods.update({name: closing(getattr(original, name)) for name in ("close", "__exit__") if hasattr(original, name)})
+    methods.update(
+        {name: closing(getattr(original, name)) for name in ("close", "__exit__") if hasattr(original, name)}
+    )
     return subclass(original, methods)
 
 
+@guarded
 def _count_deliveries(handled: Any, records: Any) -> None:
-    if not isinstance(handled, Round):
-        return
-    try:
+    if isinstance(handled, Round):
         for message in list.__iter__(records):
-            span = handled.find(message)
-            if span is not None:
-                span.extra = {**(span.extra or {}), semconv.DELIVERY_COUNT: message.delivery_count()}
-    except Exception as error:
-        swallow(error)
+            _describe(handled.find(message), semconv.DELIVERY_COUNT, message.delivery_count())
 
 
+@guarded
 def _acknowledged(consumer: Any, message: Any, ack_type: Any = None) -> None:
     recorder = switch.recorder
     client = recorder.clients.get(id(consumer)) if recorder is not None else None
-    if client is None or not isinstance(client.open, Round):
-        return
-    try:
-        span = client.open.find(message)
-        if span is not None:
-            span.extra = {**(span.extra or {}), semconv.ACKNOWLEDGEMENT: str(getattr(ack_type, "name", ack_type or "ACCEPT")).lower()}
-    except Exception as error:
-        swallow(error)
+    if client is not None and isinstance(client.open, Round):
+        how = str(getattr(ack_type, "name", ack_type or "ACCEPT")).lower()
+        _describe(client.open.find(message), semconv.ACKNOWLEDGEMENT, how)
+
+
+def _describe(span: Any, name: str, value: Any) -> None:
+    if span is not None:
+        span.extra = {**(span.extra or {}), name: value}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from lineage.agent.guard import swallow
+from lineage.agent.guard import guarded
 from lineage.agent.instances import configured, forgotten, info_from
 from lineage.agent.recorder import switch
 
@@ -15,17 +16,12 @@ def subclass(original: Any, methods: dict[str, Any]) -> Any:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init_(self, *args, **kwargs)
-        try:
-            # Client(config), Client(config, **more) or Client(**config): see the library's own signature.
-            configured(self, info_from({**(args[0] if args else {}), **kwargs}))
-        except Exception as error:
-            swallow(error)
+        _configured(self, *args, **kwargs)
 
     def __del__(self: Any) -> None:
-        try:
+        # At interpreter exit our own modules may be gone already.
+        with suppress(Exception):
             forgotten(self, switch.recorder)
-        except Exception:  # noqa: BLE001, S110  # at interpreter exit our own modules may be gone
-            pass
 
     names = {"__init__": __init__, "__del__": __del__, **methods}
     for name, function in names.items():
@@ -34,20 +30,15 @@ def subclass(original: Any, methods: dict[str, Any]) -> Any:
         function.__qualname__ = f"{original.__name__}.{name}"
         function.__module__ = original.__module__
         function.__doc__ = getattr(plain, "__doc__", None)
-    traced = type(original)(original.__name__, (original,), {"__slots__": (), "__module__": original.__module__, **names})
+    traced = type(original)(
+        original.__name__, (original,), {"__slots__": (), "__module__": original.__module__, **names}
+    )
     traced.__qualname__ = original.__qualname__
     traced.__doc__ = original.__doc__
     return traced
 
 
-def cluster_of(original: Any, instance: Any) -> str | None:
-    """The cluster's id if the client knows it by now.
-
-    With a timeout of 0 librdkafka's rd_kafka_clusterid only reads its cache: it neither blocks nor asks a broker. Clients before
-    2.13 have no such method.
-    """
-    try:
-        found = original.cluster_id(instance, 0)
-    except Exception:  # noqa: BLE001  # not known yet: the client raises a time-out
-        return None
-    return found if isinstance(found, str) else None
+@guarded
+def _configured(client: Any, config: Any = None, /, **more: Any) -> None:
+    # Client(config), Client(config, **more) or Client(**config): the library's own signature.
+    configured(client, info_from({**(config or {}), **more}))
