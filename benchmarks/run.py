@@ -32,6 +32,18 @@ SPANS = {
 }
 
 
+_ONLY = {
+    "bare": {},
+    "lineage": {"OTEL_PYTHON_DISTRO": "lineage", "OTEL_PYTHON_CONFIGURATOR": "lineage"},
+    # The distribution of OpenTelemetry itself, without ours, which its launcher would find.
+    "opentelemetry": {
+        "OTEL_PYTHON_DISTRO": "distro",
+        "OTEL_PYTHON_CONFIGURATOR": "configurator",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "lineage",
+    },
+}
+
+
 class Run(NamedTuple):
     """One process: CPU and wall time in seconds, peak memory in MB, spans received."""
 
@@ -87,7 +99,7 @@ def _run(variant: str, arguments: list[str], port: int) -> Run:
     prefix = [str(SCRIPTS / name) for name in VARIANTS[variant]]
     command = [*prefix, sys.executable, str(HERE / "apps.py"), *arguments]
     begin = time.monotonic()
-    process = subprocess.Popen(command, env=_environment(port))
+    process = subprocess.Popen(command, env=_environment(port, variant))
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - begin
@@ -96,7 +108,7 @@ def _run(variant: str, arguments: list[str], port: int) -> Run:
     return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, spans)
 
 
-def _environment(port: int) -> dict[str, str]:
+def _environment(port: int, variant: str) -> dict[str, str]:
     own = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -105,7 +117,7 @@ def _environment(port: int) -> dict[str, str]:
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_SERVICE_NAME": "bench",
     }
-    return {**os.environ, **own}
+    return {**os.environ, **own, **_ONLY[variant]}
 
 
 def _table(runs: dict[tuple[str, str], list[Run]], count: int) -> list[str]:

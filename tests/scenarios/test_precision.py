@@ -53,7 +53,7 @@ def test_a_user_span_within_the_handler_is_the_parent(broker, receiver):
 
 def test_a_background_thread_does_not_keep_its_first_message(broker, receiver):
     """A thread started inside a handler that flushes long after has no cause."""
-    outcome_of("background_flush", broker, receiver, LINEAGE_CAPTURED_CONTEXT_SECONDS="0.5").assert_lineage()
+    outcome_of("background_flush", broker, receiver, LINEAGE_CAPTURED_CONTEXT_SECONDS="0.1").assert_lineage()
 
 
 @pytest.mark.parametrize("mode", ["executor, tasks", "to_thread, tasks"])

@@ -34,7 +34,7 @@ async def refuses_headers(producer):
 
 async def received(consumer):
     if MODE == "consume":
-        return await consumer.consume(50, timeout=0.5)
+        return await consumer.consume(50, timeout=0.1)
     message = await consumer.poll(timeout=0.2)
     return [] if message is None else [message]
 

@@ -12,7 +12,7 @@ collected, ended = [], threading.Event()
 
 def flush_forever():
     ended.wait()
-    time.sleep(1.5)
+    time.sleep(0.5)
     for number in range(len(collected)):
         producer.produce(WRITES[0], event(number))
 

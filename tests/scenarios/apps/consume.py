@@ -6,7 +6,7 @@ from plain import CONSUMER, COUNT, PRODUCER, WRITES, attach, derived, running, s
 consumer, producer = attach(Consumer(CONSUMER)), Producer(PRODUCER)
 left = COUNT
 while running(left):
-    for message in consumer.consume(50, timeout=0.5):
+    for message in consumer.consume(50, timeout=0.1):
         value = derived(seen(message).value())
         producer.produce(WRITES[0], value, message.key())
         left -= 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import email.utils
+import os
+import struct
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -117,10 +119,10 @@ class HttpConnection:
     def _exchange(self, body: list[Part], deadline: float) -> HTTPResponse:
         try:
             http = self._http or self._open(deadline)
-            self._limit(http, deadline)
+            self._limit(http, deadline, writing=True)
             headers = {**self._headers, "Content-Length": str(sum(map(len, body)))}
             http.request("POST", self._target(), map(bytes, body), headers)
-        except TimeoutError as error:
+        except (TimeoutError, BlockingIOError) as error:
             raise OSError("timed out before the request was written") from error
         self._limit(http, deadline)
         return http.getresponse()
@@ -150,10 +152,12 @@ class HttpConnection:
         self._http = connection
         return connection
 
-    def _limit(self, http: HTTPConnection, deadline: float) -> None:
+    def _limit(self, http: HTTPConnection, deadline: float, *, writing: bool = False) -> None:
         if http.sock is None:
             http.connect()
-        http.sock.settimeout(max(deadline - monotonic(), _MARGIN))
+        left = max(deadline - monotonic(), _MARGIN)
+        if not (writing and _write_whole(http.sock, left)):
+            http.sock.settimeout(left)
 
     def _is_usable(self) -> bool:
         # Something to read where no answer is due is the end of the connection.
@@ -177,6 +181,28 @@ class HttpConnection:
         if connection is not None:
             with suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _write_whole(connection: socket.socket, seconds: float) -> bool:
+    """Let the system wait, so that a large body is one call; whether it can.
+
+    With Python's own timeout a body goes out in small pieces, and after each this thread asks for the interpreter again. An
+    application that polls lets go of it 100,000 times a second, and would have to wake this thread each time.
+    """
+    import socket
+
+    if type(connection) is not socket.socket or not hasattr(socket, "SO_SNDTIMEO") or os.name != "posix":
+        return False
+    # What is sent in part is tried once more.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", *_parts_of(seconds / 2)))
+    connection.settimeout(None)
+    return True
+
+
+def _parts_of(seconds: float) -> tuple[int, int]:
+    """Whole seconds and microseconds; never both zero, which would be for ever."""
+    microseconds = max(int(seconds * 1e6), 1)
+    return microseconds // 1_000_000, microseconds % 1_000_000
 
 
 def _readable(connection: socket.socket) -> bool:
