@@ -50,8 +50,8 @@ Attributes = tuple[tuple[str, Any], ...]
 class Topic:
     """One topic as one client uses it.
 
-    ``count`` numbers its messages; ``refused`` of them the client's queue had no room for; ``constant`` and ``place`` are fixed parts
-    of our header.
+    ``count`` numbers its messages; for ``refused`` of them the client's queue had no room; ``constant`` and ``place`` are fixed
+    parts of our header.
     """
 
     __slots__ = ("constant", "count", "name", "place", "refused", "template", "traced")

@@ -10,22 +10,15 @@ from opentelemetry.context import Context
 from lineage.agent.capture import Capture
 from lineage.agent.causes import Cause, Causes, links_of
 from lineage.agent.clients import Client, Topic
-from lineage.agent.current import BAGGAGE_KEY, HANDLING, SPAN, SUPPRESSED, Handling, var
+from lineage.agent.current import HANDLING, SPAN, SUPPRESSED, Handling, var
 from lineage.agent.guard import guarded
+from lineage.agent.outbound import Outbound, pairs_of
 from lineage.agent.propagation import Pairs, Propagation
 from lineage.agent.settings import HEADER_OFF, Settings
 from lineage.agent.spans import LightSpan
 from lineage.agent.tracing import Tracing, dropped, end, fail
 from lineage.model import semconv
-from lineage.model.headers import (
-    BAGGAGE,
-    LINEAGE,
-    TRACEPARENT,
-    format_entry,
-    format_lineage,
-    format_traceparent,
-    is_lineage,
-)
+from lineage.model.headers import format_entry
 from lineage.model.records import ROLE_CONTINUED
 
 _MAX_PENDING_ERRORS_ONLY = 1000
@@ -93,14 +86,11 @@ class Sends:
         self.counts = dict.fromkeys(("sends_without_cause", "sends_queue_full", "sends_without_headers"), 0)
         self._tracing = tracing
         self._causes = causes
-        self._propagation = propagation
         self._capture = capture
-        self._ours = settings.header != HEADER_OFF
+        self._outbound = Outbound(propagation, lineage=settings.header != HEADER_OFF)
         self._suppressed = semconv.SEND in settings.suppressed
         self._max_links = settings.max_links
         self.max_hops = settings.max_hops
-        replaced = propagation.replaced
-        self._replaced = frozenset({*replaced, *(name.encode() for name in replaced)})
 
     def start(self, client: Client, name: str, value: Any, key: Any, headers: Any, callback: Any) -> SendSpan | None:
         """A send begins, or None if this topic or context is not traced. The caller's ``headers`` are only read."""
@@ -110,7 +100,7 @@ class Sends:
         context = var.get()
         if context.get(SUPPRESSED):
             return None
-        pairs = _pairs(headers)
+        pairs = pairs_of(headers)
         cause = self._causes.of_send(context, value, pairs)
         parent = cause.parent
         if parent is not None and not parent.span_id:
@@ -140,7 +130,7 @@ class Sends:
             self._describe(span, client, cause, value, pairs)
         if self._suppressed:
             self._pass_through(span, parent)
-        span.headers = headers if pairs is None else self._headers(span, next(topic.count), pairs)
+        span.headers = headers if pairs is None else self._outbound.headers(span, next(topic.count), pairs)
         if client.transaction is not None:
             client.last_send = span
         if span.sampled and not self._suppressed:
@@ -236,51 +226,6 @@ class Sends:
         span.finish = dropped
         span.span_id = parent.span_id if parent is not None else 0
         span.end_time = span.start_time
-
-    def _headers(self, span: SendSpan, sequence: int, pairs: Pairs) -> Pairs:
-        if not span.span_id:
-            return pairs
-        if self._propagation.w3c and not span.state and BAGGAGE_KEY not in span.outside:
-            ours: Pairs = [(TRACEPARENT, format_traceparent(span.trace_id, span.span_id, span.sampled))]
-        else:
-            ours = self._propagation.inject(span, span.outside)
-        if self._ours:
-            ours.append(
-                (
-                    LINEAGE,
-                    format_lineage(span.trace_id, span.span_id, span.topic.constant, sequence, span.hops, span.entry),
-                )
-            )
-        if span.propagated:
-            present = {name for name, _ in pairs}
-            ours += [pair for pair in span.propagated if pair[0] not in present]
-        return [*self._kept(pairs, BAGGAGE_KEY in span.outside), *ours] if pairs else ours
-
-    def _kept(self, pairs: Pairs, with_baggage: bool) -> Pairs:
-        """The caller's headers without a trace context of an earlier hop."""
-        replaced = self._replaced
-        return [
-            pair
-            for pair in pairs
-            if pair[0] not in replaced
-            and not (pair[0] == LINEAGE and is_lineage(pair[1]))
-            and not (with_baggage and pair[0] == BAGGAGE)
-        ]
-
-
-def _pairs(headers: Any) -> Pairs | None:
-    """The headers as a list of pairs; None for what the client will not accept, which then is its to refuse."""
-    if headers is None:
-        return []
-    if isinstance(headers, dict):
-        return list(headers.items())
-    if not isinstance(headers, list):
-        return None
-    if headers and not all(
-        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], (str, bytes)) for pair in headers
-    ):
-        return None
-    return headers
 
 
 def _text_size(value: Any) -> int | None:

@@ -615,7 +615,7 @@ def messages_can_be_changed():
         message.key(),
         message.headers(),
         outcome(setattr, message, "note", 1),
-        outcome(hash, message),
+        outcome(hash, message) == outcome(hash, message),
     )
 
 
@@ -791,7 +791,12 @@ def serializing():
 
 @probe
 def top_level_names():
-    return sorted(name for name in vars(confluent_kafka) if not name.startswith("_"))
+    """Modules aside: which of the package's own are loaded is the client's business."""
+    return sorted(
+        name
+        for name, value in vars(confluent_kafka).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    )
 
 
 @probe
