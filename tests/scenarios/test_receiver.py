@@ -1,16 +1,20 @@
 """The receivers themselves, with the SDK's own exporters."""
 
 import json
+import math
 
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanKind
-from support.otlp import spans_in_file
+from support.otlp import Point, spans_in_file
 from support.receiver import GrpcReceiver, Receiver
 
 
@@ -57,6 +61,24 @@ def test_grpc():
     with GrpcReceiver() as receiver:
         report_to(GrpcExporter(receiver.endpoint, insecure=True))
         assert_received(receiver.spans)
+
+
+def test_metrics_are_read_as_their_last_totals():
+    """A counter and a histogram, reported twice."""
+    with Receiver() as receiver:
+        exporter = OTLPMetricExporter(f"{receiver.endpoint}/v1/metrics")
+        reader = PeriodicExportingMetricReader(exporter, export_interval_millis=math.inf)
+        provider = MeterProvider([reader], Resource({"service.name": "shop"}))
+        counter = provider.get_meter("scope").create_counter("sold", "1")
+        histogram = provider.get_meter("scope").create_histogram("waited", "s")
+        for _ in range(2):
+            counter.add(2, {"what": "tea"})
+            histogram.record(0.5)
+            provider.force_flush()
+        provider.shutdown()
+    sold, waited = receiver.points
+    assert sold == Point("sold", "1", "shop", {"what": "tea"}, total=4)
+    assert waited == Point("waited", "s", "shop", {}, total=1.0, count=2)
 
 
 @pytest.mark.parametrize("mode", ["refusing", "hanging", "unavailable"])

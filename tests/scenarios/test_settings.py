@@ -40,9 +40,10 @@ def trace_of(made):
 
 
 def test_a_sampler_that_takes_nothing_leaves_the_headers(broker, receiver):
-    """Nothing is recorded, yet each record says which trace it is in, and that it was not sampled."""
-    outcome = run_both_ways(SMALL, broker, receiver, **FOLLOW_OFF)
+    """Nothing is recorded, yet each record says which trace it is in, that it was not sampled, and is counted."""
+    outcome = run_both_ways(SMALL, broker, receiver, **FOLLOW_OFF, OTEL_METRICS_EXPORTER="otlp")
     assert outcome.spans == []
+    assert sum(point.total for point in receiver.points if point.metric == "messaging.client.sent.messages") == 40
     traces = Counter(map(trace_of, outcome.made))
     assert len(traces) == 20
     assert set(traces.values()) == {2}

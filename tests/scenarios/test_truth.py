@@ -113,6 +113,14 @@ def test_other_faults_are_named(spans, problem):
     assert problem in told(MADE, spans)
 
 
+def test_records_sent_without_the_agent_have_no_send_span():
+    """Nor is one expected of them: their process spans begin traces, and edges out of them are known."""
+    process = replace(PROCESS_ORDER, parent_id=None)
+    assert problems([ORDER, PRICED], [process, SEND_PRICED], unseen={"orders"}) == []
+    assert "a span claims it" in problems([ORDER], [SEND_ORDER], unseen={"orders"})[0]
+    assert problems([ORDER, PRICED], [process], unseen={"orders", "priced"}) == []
+
+
 def test_doubled_propagation_headers_are_named():
     """A record carries one `traceparent`, however often it was passed on."""
     doubled = replace(PRICED, headers=(("traceparent", b"1"), ("traceparent", b"2")))

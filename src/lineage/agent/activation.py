@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from lineage.agent import patching
@@ -128,13 +129,16 @@ def _started(env: Mapping[str, str]) -> State:
 
 
 def _measure(exporter: Any) -> None:
+    if "opentelemetry.sdk.metrics" not in sys.modules:
+        return  # nobody to read them; the imports below would delay every start
     from lineage.agent.export import metrics
     from lineage.agent.recorder import active
     from lineage.model import semconv
 
     recorder = active()
     if exporter is not None and recorder is not None:
-        metrics.install(exporter, lambda: recorder.messages(semconv.SEND), lambda: recorder.messages(semconv.PROCESS))
+        sent, consumed = partial(recorder.messages, semconv.SEND), partial(recorder.messages, semconv.PROCESS)
+        metrics.install(exporter, sent, consumed, recorder.counters)
 
 
 def _apply(settings: Settings, instrumentations: frozenset[str]) -> None:

@@ -31,7 +31,7 @@ class GrpcTransport:
     # gRPC servers refuse messages beyond 4 MiB unless told otherwise.
     largest: int = (4 << 20) - (256 << 10)
     # Each holds its request twice, in grpc and for it.
-    connections: int = 4
+    connections: int = 3
 
     def load(self) -> None:
         """Import grpc, if it is there: the first request tells if not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from opentelemetry import metrics
@@ -79,13 +80,26 @@ class Metrics:
         return known
 
 
-def install(exporter: Exporter, sent: Counts, consumed: Counts) -> Metrics | None:
-    """Start measuring if a real meter provider is set; None otherwise. Call it again when one may have come."""
+def install(
+    exporter: Exporter, sent: Counts, consumed: Counts, untraced: Callable[[], Mapping[str, int]] = dict
+) -> Metrics | None:
+    """Start measuring if a real meter provider is set; None otherwise. Call it again when one may have come.
+
+    ``untraced`` gives counts of what could not be traced, by name: each becomes a counter ``lineage.<name>``.
+    """
     if not wanted():
         return None
-    measured = Metrics(metrics.get_meter(semconv.SCOPE), sent, consumed, exporter)
+    meter = metrics.get_meter(semconv.SCOPE)
+    measured = Metrics(meter, sent, consumed, exporter)
+    for name in untraced():
+        description = f"What the agent could not trace: {name.replace('_', ' ')}."
+        _counter(meter, f"lineage.{name}", "{event}", description, partial(_count_of, untraced, name))
     exporter.observe(measured.record)
     return measured
+
+
+def _count_of(counts: Callable[[], Mapping[str, int]], name: str) -> Iterable[Count]:
+    return [(counts()[name], {})]
 
 
 def _counter(meter: Meter, name: str, unit: str, description: str, counts: Counts) -> None:
