@@ -16,6 +16,7 @@ import os, signal, sys, threading, time
 from lineage.agent import signals
 def flush(seconds):
     os.write(1, b"flushed ")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 signals.install(flush)
 """
 
@@ -163,6 +164,8 @@ def test_keyboard_interrupt_still_works():
     """SIGINT passes through our pipe and does what it always did."""
     code, output, _ = terminated(
         """
+        # What runs in the background of a shell ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         print('ready', flush=True)
         try: time.sleep(30)
         except KeyboardInterrupt: print("interrupted")
