@@ -96,12 +96,13 @@ class Backlog:
             chunk = Chunk([self._number])
             spans = self._take(count)
             self._taken += len(spans)
+            self._under_way += len(spans)
             self._outstanding.add(self._number)
         try:
             self._fill(chunk, spans)
         finally:
             # Also when an interrupt came in between: nobody must wait for this chunk for ever.
-            self._encoded(chunk)
+            self._encoded(chunk, len(spans))
         if spans and self.observe is not None:
             self._show(spans)
         return bool(spans)
@@ -143,13 +144,14 @@ class Backlog:
             joined = b"".join(encoded)
             chunk.put(LIGHT_SCOPE, Packed(joined) if self.held > self.limits.encoded_size // 3 else joined)
 
-    def _encoded(self, chunk: Chunk) -> None:
+    def _encoded(self, chunk: Chunk, taken: int) -> None:
         with self._changed:
+            # Some could not be written.
+            self._under_way += chunk.count - taken
             if not chunk.count:
                 self._close(chunk)
                 return
             self.held += chunk.held
-            self._under_way += chunk.count
             self._chunks.append(chunk)
 
     def next_chunk(self, count: int, size: int) -> Chunk | None:
@@ -219,7 +221,7 @@ class Backlog:
         return False
 
     def remaining(self) -> int:
-        """How many spans are not exported: waiting, encoded or under way."""
+        """How many spans are not exported: waiting, being encoded, or under way."""
         return self.waiting() + self._under_way
 
 

@@ -62,7 +62,9 @@ class Exporter:
     @property
     def dropped(self) -> int:
         """Spans given up: no room, refused, or not to be encoded."""
-        return self._dropped + self._senders.dropped + self._backlog.unencodable
+        # What is left when all is over will not be sent; a thread that still gives up on some counts them itself.
+        left = self._backlog.remaining() if self._closed else 0
+        return self._dropped + self._senders.dropped + self._backlog.unencodable + left
 
     @property
     def failed_requests(self) -> int:
@@ -197,7 +199,6 @@ class Exporter:
         self._senders.abort()
         # What was broken off is counted by its own thread.
         self._backlog.wait(monotonic() + 0.05, lambda: False)
-        self._dropped += self._backlog.remaining()
         self._exits.forget()
         return self.dropped == dropped
 
