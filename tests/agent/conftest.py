@@ -1,41 +1,5 @@
-"""What every test here gets: the errors that the agent swallowed, and a recorder in memory."""
+"""Errors that the agent swallows fail these tests."""
 
-from __future__ import annotations
+from support.fixtures import _swallowed, make, swallowed, world
 
-from collections.abc import Iterator
-
-import pytest
-from support.memory import World, clean
-
-from lineage.agent import ending, guard
-
-
-@pytest.fixture(autouse=True)
-def _swallowed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
-    caught: list[Exception] = []
-    for module in (guard, ending):
-        monkeypatch.setattr(module, "swallow", caught.append)
-    yield caught
-    for error in caught:
-        raise error
-
-
-@pytest.fixture
-def swallowed(_swallowed: list[Exception]) -> Iterator[list[Exception]]:
-    """For a test that makes the agent fail: what was swallowed, which then is no failure of the test."""
-    yield _swallowed
-    _swallowed.clear()
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    """A recorder with default settings, a producer and a consumer."""
-    with clean():
-        yield World()
-
-
-@pytest.fixture
-def make() -> Iterator[type[World]]:
-    """Worlds with settings of their own."""
-    with clean():
-        yield World
+__all__ = ["_swallowed", "make", "swallowed", "world"]

@@ -134,12 +134,15 @@ class Sends:
         if client.transaction is not None:
             client.last_send = span
         if span.sampled and not self._suppressed:
-            self._tracing.started(span, context)
-            client.pending[span.span_id] = span
-            if client.info.errors_only and len(client.pending) > _MAX_PENDING_ERRORS_ONLY:
-                # Most of these never hear of their delivery.
-                self.give_up(client, _MAX_PENDING_ERRORS_ONLY)
+            self._await_report(span, client, context)
         return span
+
+    def _await_report(self, span: SendSpan, client: Client, context: Context) -> None:
+        self._tracing.started(span, context)
+        client.pending[span.span_id] = span
+        if client.info.errors_only and len(client.pending) > _MAX_PENDING_ERRORS_ONLY:
+            # Most of these never hear of their delivery.
+            self.give_up(client, _MAX_PENDING_ERRORS_ONLY)
 
     @guarded
     def delivered(self, span: SendSpan, error: Any, message: Any) -> None:
