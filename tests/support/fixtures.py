@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.memory import World, clean
 
 from lineage.agent import ending, guard
+from support.memory import World, clean
 
 
 @pytest.fixture(autouse=True)
