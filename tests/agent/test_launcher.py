@@ -165,3 +165,16 @@ def test_children_are_traced(tmp_path: Path) -> None:
     assert ended.stdout.split("\n") == ["spawn True", "fork True", "forkserver True", "subprocess True", ""], (
         ended.stderr
     )
+
+
+def test_a_process_without_kafka_stays_as_it_is() -> None:
+    """No thread, which would make later Pythons warn of every fork, and no signal handler, before there is a client."""
+    code = """
+import signal, threading
+def state(): return threading.active_count(), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+before = state()
+import confluent_kafka
+client = confluent_kafka.Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+print(before, state())
+"""
+    assert python(code, LINEAGE, OTEL_TRACES_EXPORTER="otlp") == "(1, True) (2, False)"

@@ -228,6 +228,8 @@ def test_child_dies_alone():
     """SIGTERM to forked children flushes and kills them; the parent does not notice."""
     process = start(
         """
+        import warnings
+        warnings.simplefilter("ignore")  # from 3.12 on a fork beside any thread warns
         for wait in (0, 0.2) * 10:
             child = os.fork()
             if not child:

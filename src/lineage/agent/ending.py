@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+from functools import partial
 from typing import Any
 
-from lineage.agent import recorder
+from lineage.agent import instances, recorder, signals
 from lineage.agent.guard import swallow
 
 
@@ -14,15 +15,13 @@ def watch(exporter: Any) -> None:
     atexit.unregister(end_open_spans)
     atexit.register(end_open_spans)
     if exporter is not None:
-        from lineage.agent import signals
-
-        signals.install(lambda seconds: _flush(exporter, seconds))
+        # Not before there is a client: a thread, however idle, makes CPython 3.12 and later warn of every fork.
+        instances.on_client(partial(signals.install, partial(_flush, exporter)))
 
 
 def forget() -> None:
     """Take no part any more."""
-    from lineage.agent import signals
-
+    instances.on_client(None)
     atexit.unregister(end_open_spans)
     signals.uninstall()
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import Any
 
 from lineage.agent.clients import Client, ClientInfo
 from lineage.agent.recorder import Recorder, active
 
 _infos: dict[int, ClientInfo] = {}
+_on_client: Callable[[], object] | None = None
+
+
+def on_client(callback: Callable[[], object] | None) -> None:
+    """Call this whenever a client is made: until then a process has nothing of ours to lose. None ends it."""
+    global _on_client
+    _on_client = callback
 
 
 def configured(instance: object, info: ClientInfo) -> None:
     """A client was constructed with this configuration; its address may have been another's before."""
     forgotten(instance, active())
     _infos[id(instance)] = info
+    if _on_client is not None:
+        _on_client()
 
 
 def forgotten(instance: object, recorder: Recorder | None) -> None:
@@ -29,6 +39,8 @@ def client_of(recorder: Recorder, instance: object, operation: str) -> Client:
     client = recorder.clients.get(id(instance))
     if client is None:
         client = recorder.client(instance, operation, _infos.get(id(instance)) or _unseen(instance))
+        if _on_client is not None:
+            _on_client()
     return client
 
 
