@@ -116,7 +116,7 @@ class Settings:
         _some_of(*semconv.SPAN_KINDS),
         "poll,commit",
         "Kinds of span not to record: `send`, `process`, `poll`, `commit`, `transaction`, or `none`. "
-        "Propagation goes on without them.",
+        "Propagation goes on without them. The list takes the place of the default.",
     )
     keys: str = _setting(
         "LINEAGE_KEYS",
