@@ -65,8 +65,8 @@ def _produced(
     recorder: Recorder, original: Any, producer: Any, topic: str, message: dict[str, Any], partition: int, default: Any
 ) -> bool:
     own = message.get("callback")
-    send = _start(recorder, producer, topic, message, own if own is not None else default)
     callback = own if own is not None else default
+    send = _start(recorder, producer, topic, message, callback)
     hidden = callback is None and send is not None and send.client.info.hidden_callback
     report = callback if send is None or hidden else send
     where = message.get("partition", partition)
@@ -105,8 +105,8 @@ def _start(recorder: Recorder, producer: Any, topic: str, message: dict[str, Any
         send = recorder.sends.start(client, topic, message.get("value"), message.get("key"), forwarded, callback)
         if send is not None and send.headers:
             # The batch call drops the caller's headers: what arrives must be the same without us.
-            theirs = forwarded.items() if isinstance(forwarded, dict) else forwarded or ()
-            send.headers = [pair for pair in send.headers if pair not in list(theirs)]
+            theirs = list(forwarded.items() if isinstance(forwarded, dict) else forwarded or ())
+            send.headers = [pair for pair in send.headers if pair not in theirs]
         return send
     finally:
         if token is not None:
