@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test integration bench check clean
+.PHONY: help demo test integration bench native check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo "make test         unit tests and scenarios on the embedded broker"
 	@echo "make integration  scenarios on real Kafka and Jaeger (LINEAGE_TOOLS names the folder that starts them)"
 	@echo "make bench        what the agent costs, against vanilla OpenTelemetry and none"
+	@echo "make native       compile the optional extension again, for a changed src/lineage/agent/_native.c"
 	@echo "make check        lint, format, types, layers, compose file"
 	@echo "make clean        remove $(VENV) and caches"
 
@@ -36,8 +37,12 @@ integration: $(VENV)/.installed-test
 bench:
 	@if [ -z "$$KAFKA_BOOTSTRAP" ]; then echo "bench: SKIPPED. Set KAFKA_BOOTSTRAP to a running Kafka"; else \
 	  $(MAKE) --no-print-directory VENV=.venvs/bench .venvs/bench/.installed-bench && \
-	  echo "bench: some minutes" && .venvs/bench/bin/python benchmarks/run.py --write docs/performance.md $(ARGS); \
+	  echo "bench: a quarter of an hour, if all is measured" && .venvs/bench/bin/python benchmarks/run.py --write docs/performance.md $(ARGS); \
 	fi
+
+# An installation does this by itself, if there is a compiler.
+native: $(VENV)/.created
+	@$(BIN)/python hatch_build.py
 
 check: $(VENV)/.installed-dev
 	@echo "check: ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -48,9 +53,9 @@ check: $(VENV)/.installed-dev
 clean:
 	@rm -rf $(VENV) .venvs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis
 
-# One stamp per extra: a second run installs nothing, a changed pyproject.toml installs again.
+# One stamp per extra: a second run installs nothing, a change to what is installed or how installs again.
 .PRECIOUS: $(VENV)/.installed-%
-$(VENV)/.installed-%: $(VENV)/.created pyproject.toml
+$(VENV)/.installed-%: $(VENV)/.created pyproject.toml hatch_build.py src/lineage/agent/_native.c
 	@echo "setup: installing lineage-instrument with its $* dependencies into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

@@ -19,7 +19,7 @@ def test_two_tasks_of_one_consumer_get_no_message_of_the_other(world: World) -> 
     first = world.receive()
     world.receive()
     assert adopt(world.instances[1], first) is first
-    assert world.send().parent_id == 0
+    assert world.send().parent_id == b""
 
 
 def test_a_batch_of_the_other_task_is_not_ours(world: World) -> None:
@@ -27,7 +27,7 @@ def test_a_batch_of_the_other_task_is_not_ours(world: World) -> None:
     first = list.copy(world.consume(Message()))
     world.consume(Message())
     assert adopt(world.instances[1], first) is first
-    assert world.send().parent_id == 0
+    assert world.send().parent_id == b""
 
 
 def test_a_copied_batch_is_a_batch_again(world: World) -> None:
@@ -42,4 +42,4 @@ def test_nothing_is_handled_after_an_empty_poll(world: World) -> None:
     world.receive()
     assert adopt(world.instances[1], None) is None
     assert adopt(world.instances[1], []) == []
-    assert world.send().parent_id == 0
+    assert world.send().parent_id == b""

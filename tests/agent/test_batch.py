@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from support.memory import Message, World
+from support.memory import Message, World, span_id
 
 from lineage.agent.current import HANDLING, var
 
@@ -154,5 +154,5 @@ def test_what_a_batch_sends_links_to_all_of_it(world: World, batch: Any) -> None
     first, second, third = spans(world)
     send = world.send()
     assert send.parent_id == third.span_id
-    assert [link.context.span_id for link in send.links] == [first.span_id, second.span_id]
+    assert [span_id(link.context.span_id) for link in send.links] == [first.span_id, second.span_id]
     assert {link.attributes["lineage.role"] for link in send.links} == {send.extra["lineage.role"]} == {"batch"}

@@ -10,20 +10,20 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import INVALID_SPAN
-from support.memory import World, copied
+from support.memory import World, copied, span_id, trace_id, traceparent
 
 from lineage.agent.current import var
-from lineage.model.headers import LINEAGE, format_traceparent, parse_lineage
+from lineage.model.headers import LINEAGE, parse_lineage
 
 TRACER = TracerProvider().get_tracer("app")
 
 
 def tagged(number: int) -> list[tuple[str, bytes]]:
-    return [("traceparent", format_traceparent(number, number, True))]
+    return [("traceparent", traceparent(number, number))]
 
 
 def roles(span: Any) -> list[tuple[int, str]]:
-    return [(link.context.span_id, link.attributes["lineage.role"]) for link in span.links]
+    return [(span_id(link.context.span_id), link.attributes["lineage.role"]) for link in span.links]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_forwarded_headers_come_first(world: World, older: Any) -> None:
     world.receive(tagged(6))
     with TRACER.start_as_current_span("other"):
         send = world.send(headers=copied(older.pairs))
-    assert (send.trace_id, send.parent_id, roles(send)) == (5, older.span.span_id, [])
+    assert (send.trace_id, send.parent_id, roles(send)) == (trace_id(5), older.span.span_id, [])
 
 
 def test_a_span_that_descends_from_it_stays_the_parent(world: World) -> None:
@@ -48,7 +48,7 @@ def test_a_span_that_descends_from_it_stays_the_parent(world: World) -> None:
     message = world.receive(tagged(6))
     with TRACER.start_as_current_span("step") as step:
         send = world.send(headers=message.pairs)
-    assert send.parent_id == step.get_span_context().span_id
+    assert send.parent_id == span_id(step.get_span_context().span_id)
 
 
 @pytest.mark.parametrize("other", [lambda: TRACER.start_span("root", Context()), lambda: INVALID_SPAN])
@@ -64,7 +64,7 @@ def test_the_current_message_is_the_parent(world: World) -> None:
     """The plain case."""
     world.receive(tagged(6))
     send = world.send()
-    assert (send.trace_id, send.parent_id) == (6, world.open.span_id)
+    assert (send.trace_id, send.parent_id) == (trace_id(6), world.open.span_id)
 
 
 def test_a_value_of_another_message_is_a_further_input(world: World, older: Any) -> None:
@@ -91,7 +91,7 @@ def test_a_key_is_no_evidence(world: World) -> None:
     """A dict keeps the first equal key object."""
     world.receive(tagged(6), key=(key := b"the very key"))
     world.ask()
-    assert world.send(key=key).parent_id == 0
+    assert world.send(key=key).parent_id == b""
 
 
 def test_headers_of_an_unknown_message_are_their_context(world: World) -> None:
@@ -101,7 +101,7 @@ def test_headers_of_an_unknown_message_are_their_context(world: World) -> None:
     away = other.send()
     other.ask()
     send = world.send(headers=copied(away.headers))
-    assert (send.trace_id, send.parent_id) == (6, away.span_id)
+    assert (send.trace_id, send.parent_id) == (trace_id(6), away.span_id)
     said, before = parse_lineage(dict(send.headers)[LINEAGE]), parse_lineage(dict(away.headers)[LINEAGE])
     assert said is not None
     assert before is not None
@@ -116,7 +116,7 @@ def test_unknown_headers_do_not_beat_the_current_message(world: World) -> None:
 
 def test_nothing_is_a_root(world: World) -> None:
     """Counted, as it may be a gap."""
-    assert world.send().parent_id == 0
+    assert world.send().parent_id == b""
     assert world.recorder.counters()["sends_without_cause"] == 1
 
 
@@ -124,9 +124,12 @@ def test_a_span_around_the_loop_is_linked(world: World) -> None:
     """Not the parent of what is processed."""
     with TRACER.start_as_current_span("loop") as loop:
         world.receive(tagged(6))
-        assert (world.open.parent_id, roles(world.open)) == (6, [(loop.get_span_context().span_id, "enclosing")])
+        assert (world.open.parent_id, roles(world.open)) == (
+            span_id(6),
+            [(span_id(loop.get_span_context().span_id), "enclosing")],
+        )
         world.ask()
-        assert world.send().parent_id == loop.get_span_context().span_id
+        assert world.send().parent_id == span_id(loop.get_span_context().span_id)
 
 
 def test_a_captured_context_counts_for_a_while(world: World) -> None:
@@ -146,7 +149,7 @@ def test_a_context_put_back_by_accident_is_no_evidence(world: World) -> None:
     captured = var.get()
     world.ask()
     var.set(captured)
-    assert world.send().parent_id == 0
+    assert world.send().parent_id == b""
 
 
 def test_links_are_bounded_and_the_count_is_true(make: type[World]) -> None:
@@ -169,4 +172,4 @@ def test_without_process_spans_no_send_links_to_its_own_parent(make: type[World]
     world = make(suppressed=frozenset({"process"}))
     batch = world.consume(*[world.receive(tagged(6)) for _ in range(3)])
     send = world.send()
-    assert (len(batch), send.parent_id, roles(send)) == (3, 6, [])
+    assert (len(batch), send.parent_id, roles(send)) == (3, span_id(6), [])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
+from threading import Thread
 from typing import Any
 
 import pytest
-from support.memory import World, copied
-
-from lineage.model.headers import format_traceparent
+from support.memory import World, copied, traceparent
 
 
 def tagged(number: int) -> list[tuple[str, bytes]]:
-    return [("traceparent", format_traceparent(7, number, True)), ("note", b"text-%d" % number)]
+    return [("traceparent", traceparent(7, number)), ("note", b"text-%d" % number)]
 
 
 @pytest.fixture
@@ -44,6 +45,12 @@ def test_forwarded_headers_are_known(world: World, seen: list[Any], how: Any) ->
     """The same objects, copies, or texts."""
     (message, span), _ = seen
     assert world.recorder.evidence.of_headers(how(message.pairs), None) is span
+
+
+def test_a_message_put_into_a_header_is_known(world: World, seen: list[Any]) -> None:
+    """What could not be handled is often put aside like this."""
+    (message, span), _ = seen
+    assert world.recorder.evidence.of_headers([("why", b"broken"), ("what", message.content)], None) is span
 
 
 def test_headers_without_a_context_are_known_by_identity(world: World) -> None:
@@ -81,16 +88,17 @@ def test_memory_is_bounded(make: type[World], settings: Any) -> None:
     evidence = world.recorder.evidence
     known = [evidence.of_value(message.content) is not None for message in messages]
     assert known == [False] * 4 + [settings.get("remembered_messages") != 0]
-    assert len(evidence._by_object) == len(evidence._order) == sum(known)
+    assert len(evidence._values) == len(evidence._order) == sum(known)
 
 
 def test_headers_count_as_memory(make: type[World]) -> None:
     """A message is kept alive with them."""
     world = make(remembered_bytes=100_000)
     for number in range(50):
-        world.receive([("traceparent", format_traceparent(1, 1 + number, True)), ("big", bytes(10_000))], b"small")
+        world.receive([("traceparent", traceparent(1, 1 + number)), ("big", bytes(10_000))], b"small")
     evidence = world.recorder.evidence
-    assert len(evidence._order) == len(evidence._by_text) < 10
+    evidence.of_headers([], None)
+    assert len(evidence._order) == len(evidence._headers.texts) < 10
     evidence.clear()
     assert evidence._bytes == 0
 
@@ -102,4 +110,67 @@ def test_forgetting_one_of_many_keeps_the_others(make: type[World]) -> None:
         world.receive(copied(tagged(1)))
     assert world.recorder.evidence.of_headers(copied(tagged(1)), None) is None
     world.receive(copied(tagged(2)))
-    assert world.recorder.evidence._by_text[tagged(1)[0][1]][0] == 1
+    assert world.recorder.evidence._headers.texts[tagged(1)[0][1]][0] == 1
+
+
+@pytest.mark.parametrize("index", ["_index_values", "_index_headers"])
+def test_what_is_consumed_while_an_index_is_made_is_in_it_once(
+    make: type[World], monkeypatch: pytest.MonkeyPatch, index: str
+) -> None:
+    """Another thread may consume meanwhile, and have the oldest forgotten."""
+    world = make(remembered_messages=3)
+    evidence = world.recorder.evidence
+    old = [world.receive(copied(tagged(number)), b"value-%d" % number) for number in range(3)]
+    new: list[Any] = []
+
+    class Order(deque[Any]):
+        """Consumes once more behind each look."""
+
+        def copy(self) -> Any:
+            before = deque(self)
+            if len(new) < 3:
+                number = 3 + len(new)
+                new.append(world.receive(copied(tagged(number)), b"value-%d" % number))
+            return before
+
+    evidence._order = Order(evidence._order)
+    getattr(evidence, index)()
+    assert len(new) == 3
+    known = [evidence.of_value(message.content) is not None for message in [*old, *new]]
+    assert known == [False] * 3 + [True] * 3
+    assert all(evidence.of_headers(copied(message.pairs), None) for message in new)
+    assert not any(evidence.of_headers(copied(message.pairs), None) for message in old)
+    assert [count for count, _ in evidence._headers.texts.values()] == [1] * 3
+    assert len(evidence._values) == len(evidence._headers.proofs) == 3
+
+
+@pytest.mark.parametrize("remembered", [10_000, 2000])
+def test_threads_find_what_they_consume(make: type[World], remembered: int) -> None:
+    """While the others consume, and have old messages forgotten; no message is forgotten by half."""
+    world = make(remembered_messages=remembered)
+    evidence = world.recorder.evidence
+    found: list[bool] = []
+
+    def forward(consumer: Any, first: int) -> None:
+        for number in range(first, first + 1000):
+            message = world.receive(copied(tagged(number)), b"value-%d" % number, consumer)
+            known = evidence.of_headers(copied(message.pairs), None), evidence.of_value(message.content)
+            found.append(known == (consumer.open, consumer.open))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [Thread(target=forward, args=(world.client("process"), 10_000 * one)) for one in range(1, 5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    if remembered == 10_000:
+        assert all(found)
+    assert len(evidence._order) == min(remembered, 4000)
+    assert (
+        len(evidence._values) == len(evidence._headers.proofs) == len(evidence._headers.texts) == len(evidence._order)
+    )
+    assert {count for count, _ in evidence._headers.texts.values()} == {1}

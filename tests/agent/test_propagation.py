@@ -22,13 +22,13 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from support.memory import World
+from support.memory import World, span_id, trace_id, traceparent
 
 from lineage.agent.propagation import Propagation
-from lineage.model.headers import LINEAGE, format_traceparent
+from lineage.model.headers import LINEAGE
 
 W3C = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
-PARENT = format_traceparent(7, 9, True)
+PARENT = traceparent(7, 9)
 names = st.text("abcdefgh", min_size=1, max_size=8)
 states = st.dictionaries(names, st.text("xyz123", min_size=1), max_size=4).map(
     lambda pairs: TraceState(list(pairs.items()))
@@ -37,21 +37,23 @@ bags = st.dictionaries(names, st.text(st.characters(codec="utf-8"), min_size=1, 
 
 
 @given(st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.booleans(), states, bags)
-def test_by_hand_is_as_by_the_propagators(trace_id: int, span_id: int, sampled: bool, state: Any, bag: Any) -> None:
+def test_by_hand_is_as_by_the_propagators(trace: int, number: int, sampled: bool, state: Any, bag: Any) -> None:
     """Written and read: ids, flags, trace state and baggage."""
     context = Context()
     for name, value in bag.items():
         context = baggage.set_baggage(name, value, context)
-    span = NonRecordingSpan(SpanContext(trace_id, span_id, False, TraceFlags(sampled), state))
+    span = NonRecordingSpan(SpanContext(trace, number, False, TraceFlags(sampled), state))
     theirs: dict[str, str] = {}
     W3C.inject(theirs, set_span_in_context(span, context))
-    span.trace_id, span.span_id, span.sampled, span.state = trace_id, span_id, sampled, state  # type: ignore[attr-defined]
+    span.trace_id, span.span_id = trace_id(trace), span_id(number)  # type: ignore[attr-defined]
+    span.sampled, span.state = sampled, state  # type: ignore[attr-defined]
     ours = Propagation(W3C).inject(span, context)
     assert {name: value.decode() for name, value in ours} == theirs
     ref, bag_read = Propagation(W3C).extract(ours, dict(ours))
     read = W3C.extract(theirs)
     expected = get_current_span(read).get_span_context()
-    assert ref == (expected.trace_id, expected.span_id, expected.trace_flags.sampled, expected.trace_state or None)
+    named = trace_id(expected.trace_id), span_id(expected.span_id)
+    assert ref == (*named, expected.trace_flags.sampled, expected.trace_state or None)
     assert (bag_read or {}) == baggage.get_all(read)
 
 
@@ -65,10 +67,10 @@ def test_hostile_headers_are_no_context(parent: Any, state: bytes, bag: bytes) -
 
 def test_of_doubled_headers_the_last_valid_one_counts() -> None:
     """Something else may have been appended behind it."""
-    pairs = [("traceparent", PARENT), ("traceparent", format_traceparent(1, 2, True)), ("traceparent", b"broken")]
+    pairs = [("traceparent", PARENT), ("traceparent", traceparent(1, 2)), ("traceparent", b"broken")]
     ref, _ = Propagation(W3C).extract(pairs, dict(pairs))
     assert ref is not None
-    assert ref[:2] == (1, 2)
+    assert ref[:2] == (trace_id(1), span_id(2))
 
 
 def test_state_and_baggage_go_on(world: World) -> None:
@@ -96,8 +98,8 @@ class B3(TextMapPropagator):
         found = [getter.get(carrier, name) for name in ("b3-trace", "b3-span")]
         if not all(found):
             return context or Context()
-        trace_id, span_id = (int(values[0], 16) for values in found)
-        return set_span_in_context(NonRecordingSpan(SpanContext(trace_id, span_id, True, TraceFlags(1))), context)
+        trace, number = (int(values[0], 16) for values in found)
+        return set_span_in_context(NonRecordingSpan(SpanContext(trace, number, True, TraceFlags(1))), context)
 
     def inject(self, carrier: Any, context: Any = None, setter: Any = default_setter) -> None:
         span = get_current_span(context).get_span_context()
@@ -119,10 +121,10 @@ def b3(make: type[World], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_another_propagator_is_asked(b3: World) -> None:
     """Its headers carry the trace, and are replaced on the way."""
     b3.receive([("b3-trace", b"07"), ("b3-span", b"09")])
-    assert (b3.open.trace_id, b3.open.parent_id) == (7, 9)
+    assert (b3.open.trace_id, b3.open.parent_id) == (trace_id(7), span_id(9))
     sent = b3.send(headers=[("b3-span", b"old")])
     assert [name for name, _ in sent.headers] == ["b3-trace", "b3-span", LINEAGE]
-    assert int(dict(sent.headers)["b3-span"], 16) == sent.span_id
+    assert bytes.fromhex(dict(sent.headers)["b3-span"].decode()) == sent.span_id
 
 
 def test_messages_of_one_trace_are_told_apart(b3: World) -> None:
@@ -134,7 +136,7 @@ def test_messages_of_one_trace_are_told_apart(b3: World) -> None:
     forwarded = [("b3-trace", bytes(bytearray(b"07"))), ("b3-span", "09")]
     assert b3.send(headers=forwarded).parent_id == first.span_id
     unknown = [("b3-trace", bytes(bytearray(b"07"))), ("b3-span", bytes(bytearray(b"0b")))]
-    assert b3.send(headers=unknown).parent_id == 0x0B
+    assert b3.send(headers=unknown).parent_id == span_id(0x0B)
 
 
 def test_our_header_alone_is_enough(make: type[World], monkeypatch: pytest.MonkeyPatch) -> None:

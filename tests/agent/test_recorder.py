@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import weakref
+from threading import Thread
 from time import time
 from typing import Any
 
@@ -13,16 +14,16 @@ from opentelemetry import baggage, trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import SpanKind, StatusCode
-from support.memory import Message, Problem, World
+from support.memory import Message, Problem, World, span_id, traceparent
 
 from lineage.agent import clients
 from lineage.agent.current import HANDLING, SPAN, var
 from lineage.agent.evidence import Evidence
 from lineage.agent.recorder import Recorder, _after_fork_in_child
 from lineage.agent.tracing import Tracing
-from lineage.model.headers import LINEAGE, format_traceparent, parse_lineage
+from lineage.model.headers import LINEAGE, parse_lineage
 
-PARENT = format_traceparent(7, 9, True)
+PARENT = traceparent(7, 9)
 
 
 def said(span: Any) -> Any:
@@ -236,7 +237,7 @@ def test_a_poll_in_a_callback_does_not_bring_a_message_back(world: World) -> Non
         found.append(world.send())
 
     world.sent(callback=callback)
-    assert found[0].parent_id == 0
+    assert found[0].parent_id == b""
 
 
 def test_sends_from_callbacks_make_no_endless_trace(make: type[World]) -> None:
@@ -253,8 +254,8 @@ def test_sends_from_callbacks_make_no_endless_trace(make: type[World]) -> None:
         send(None, Message())
     assert [send.hops for send in sends] == [0, 1, 2, 3, 0, 1]
     (link,) = sends[4].links
-    assert (link.context.span_id, link.attributes["lineage.role"]) == (sends[3].span_id, "continued")
-    assert (len({send.trace_id for send in sends}), sends[4].parent_id) == (2, 0)
+    assert (link.context.span_id, link.attributes["lineage.role"]) == (sends[3].context.span_id, "continued")
+    assert (len({send.trace_id for send in sends}), sends[4].parent_id) == (2, b"")
 
 
 def test_a_finished_send_keeps_nothing_alive(world: World) -> None:
@@ -279,7 +280,7 @@ def test_a_message_is_handled_until_the_next_is_asked_for(world: World) -> None:
     """A child of its send."""
     send = world.sent()
     world.spans.clear()
-    world.receive([("traceparent", b"00-%032x-%016x-01" % (send.trace_id, send.span_id))])
+    world.receive([("traceparent", dict(send.headers)["traceparent"])])
     span = world.open
     assert (trace.get_current_span(), span.parent_id, span.trace_id, world.spans) == (
         span,
@@ -340,7 +341,7 @@ def test_old_events_start_a_new_trace(make: type[World], settings: Any) -> None:
     header = LINE % (1 if "max_hops" in settings else 0, int(time() * 1000) - (5000 if "max_age" in settings else 0))
     world.receive([("traceparent", PARENT), (LINEAGE, header)])
     (link,) = world.open.links
-    assert (world.open.parent_id, world.open.hops) == (0, 0)
+    assert (world.open.parent_id, world.open.hops) == (b"", 0)
     assert (link.context.span_id, link.attributes["lineage.role"]) == (9, "continued")
 
 
@@ -353,7 +354,7 @@ LINE = b"lineage=1;s=%032x-%016x;t=a;p=b;n=1" % (7, 9) + b";h=%d;e=%x;et=a"
 def test_a_hostile_header_is_not_handed_on(world: World, header: Any) -> None:
     """What is sent because of the message carries a header of ours that can be read, once."""
     world.receive([("traceparent", PARENT), (LINEAGE, header)])
-    assert (world.open.parent_id, world.open.hops) == (9, 0)
+    assert (world.open.parent_id, world.open.hops) == (span_id(9), 0)
     assert said(world.send()).hops == 1
 
 
@@ -367,7 +368,7 @@ def test_a_lost_trace_context_is_found_in_our_header(world: World) -> None:
 def test_receives_without_context_are_counted(world: World) -> None:
     """Nobody upstream was traced: a root, and where the event entered for us."""
     world.receive()
-    assert (world.open.parent_id, world.recorder.counters()["receives_without_context"]) == (0, 1)
+    assert (world.open.parent_id, world.recorder.counters()["receives_without_context"]) == (b"", 1)
     assert said(world.send()).entry.time == 1_700_000_000_000
 
 
@@ -385,8 +386,9 @@ def test_suppressed_kinds_are_not_recorded_and_propagate(make: type[World], kind
     send(None, Message())
     world.ask()
     assert {span.template.name.split()[0] for span in world.spans} == {"send", "process"} - kinds
-    expected = 9 if kinds == {"send", "process"} else process.span_id if "send" in kinds else send.span_id
-    assert headers["traceparent"] == format_traceparent(7, expected, True)
+    named = process if "send" in kinds else send
+    expected = 9 if kinds == {"send", "process"} else named.context.span_id
+    assert headers["traceparent"] == traceparent(7, expected)
 
 
 def test_suppressed_sends_without_a_cause_carry_nothing(make: type[World]) -> None:
@@ -558,6 +560,32 @@ def test_a_forked_child_ends_nothing_of_its_parents(world: World) -> None:
     world.ask()
     world.recorder.end_all()
     assert (world.spans, send.end_time) == ([], 0)
+
+
+def test_a_forked_child_makes_ids_of_its_own(world: World) -> None:
+    """Also of those that were made in advance."""
+    world.send()
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        os.write(write, b"".join(world.send().span_id for _ in range(300)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(read, 4096)
+    assert len(theirs) == 2400
+    ours = {world.send().span_id for _ in range(300)}
+    assert ours.isdisjoint(theirs[at : at + 8] for at in range(0, 2400, 8))
+
+
+def test_ids_are_made_by_many_threads(world: World) -> None:
+    """None twice."""
+    found: list[bytes] = []
+    threads = [Thread(target=lambda: found.extend(world.sent().span_id for _ in range(2000))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == len(found) == len(world.spans) == 8000
+    assert {len(each) for each in found} == {8}
 
 
 def test_the_hook_runs_in_forked_children() -> None:

@@ -20,43 +20,59 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
-    TraceFlags,
+    SpanKind,
     TraceState,
     get_current_span,
     set_span_in_context,
 )
-from support.memory import World
+from support.memory import World, traceparent
 
 from lineage.agent.sampling import Sampling
-from lineage.model.headers import format_traceparent
+from lineage.agent.spans import LightSpan, Template, context_of
+from lineage.agent.tracing import Tracing
 from lineage.model.records import SpanRef
 
 roots = st.one_of(
     st.just(sampling.ALWAYS_ON), st.just(sampling.ALWAYS_OFF), st.builds(TraceIdRatioBased, st.floats(0, 1))
 )
 samplers = st.one_of(roots, st.builds(ParentBased, roots))
-trace_ids = st.integers(1, 2**128 - 1)
-parents = st.none() | st.builds(SpanRef, trace_ids, st.integers(1, 2**64 - 1), st.booleans(), st.none())
+trace_ids = st.binary(min_size=16, max_size=16).filter(any)
+span_ids = st.binary(min_size=8, max_size=8).filter(any)
+parents = st.none() | st.builds(SpanRef, trace_ids, span_ids, st.booleans(), st.none())
 
 
-@given(samplers, trace_ids, parents, st.booleans())
-def test_compiled_decisions_are_the_samplers_own(sampler: Sampler, trace_id: int, parent: Any, remote: bool) -> None:
+def begun(sampler: Sampler, parent: Any, *, record_unsampled: bool = False) -> LightSpan:
+    """A span as it is when it has begun under this sampler."""
+    tracing = Tracing(TracerProvider(sampler=sampler, shutdown_on_exit=False), None, record_unsampled=record_unsampled)
+    span = LightSpan()
+    tracing.begin(span, Template("send orders", SpanKind.PRODUCER, {}), parent, Context(), 1)
+    return span
+
+
+@given(samplers, parents, st.booleans())
+def test_compiled_decisions_are_the_samplers_own(sampler: Sampler, parent: Any, remote: bool) -> None:
     """The SDK's built-in samplers, with and without a parent."""
     context = Context()
     if parent is not None:
-        trace_id = parent.trace_id
-        named = SpanContext(trace_id, parent.span_id, remote, TraceFlags(parent.sampled))
-        context = set_span_in_context(NonRecordingSpan(named), context)
-    ours = Sampling(sampler)
-    asked = sampler.should_sample(context, trace_id, "send orders").decision is Decision.RECORD_AND_SAMPLE
-    assert ours.other is None
-    assert ours.decide(parent, trace_id) == asked
+        context = set_span_in_context(NonRecordingSpan(context_of(parent, remote=remote)), context)
+    span = begun(sampler, parent)
+    asked = sampler.should_sample(context, span.context.trace_id, "send orders").decision is Decision.RECORD_AND_SAMPLE
+    assert Sampling(sampler).other is None
+    assert span.sampled == asked
+
+
+@given(st.sampled_from([0.0, 0.3, 0.999, 1.0]), trace_ids)
+def test_a_ratio_decides_as_the_samplers_own(ratio: float, trace_id: bytes) -> None:
+    """By the low half of the trace id."""
+    sampler = TraceIdRatioBased(ratio)
+    asked = sampler.should_sample(Context(), int.from_bytes(trace_id, "big"), "send orders").decision
+    assert Sampling(sampler).decide(trace_id) is (asked is Decision.RECORD_AND_SAMPLE)
 
 
 @given(st.builds(ParentBased, roots), parents.filter(bool))
 def test_unsampled_traces_are_recorded_on_demand(sampler: Sampler, parent: Any) -> None:
     """LINEAGE_RECORD_UNSAMPLED: lineage where the upstream trace was not sampled."""
-    assert Sampling(sampler, record_unsampled=True).decide(parent, parent.trace_id)
+    assert begun(sampler, parent, record_unsampled=True).sampled
 
 
 @pytest.mark.parametrize(
@@ -73,7 +89,7 @@ def test_what_cannot_be_seen_through_is_asked(sampler: Sampler) -> None:
 
 def test_record_only_exports_nothing() -> None:
     """It is not sampled."""
-    assert not Sampling(StaticSampler(Decision.RECORD_ONLY)).decide(None, 1)
+    assert not begun(StaticSampler(Decision.RECORD_ONLY), None).sampled
 
 
 class Asked(Sampler):
@@ -97,7 +113,7 @@ class Asked(Sampler):
 def test_a_custom_sampler_sees_the_parent(make: type[World], sampled: bool) -> None:
     """The send that a message came by, as a remote span; its decision, attributes and trace state count."""
     world = make(TracerProvider(sampler=(asked := Asked())))
-    world.receive([("traceparent", format_traceparent(7, 9, sampled))])
+    world.receive([("traceparent", traceparent(7, 9, sampled))])
     (parent,) = asked.parents
     assert (parent.trace_id, parent.span_id, parent.is_remote, parent.trace_flags.sampled) == (7, 9, True, sampled)
     assert world.open.sampled is sampled
@@ -119,7 +135,7 @@ def test_a_custom_sampler_sees_the_local_parent(make: type[World]) -> None:
 def test_a_custom_sampler_is_overruled_on_demand(make: type[World]) -> None:
     """LINEAGE_RECORD_UNSAMPLED counts for it, too."""
     world = make(TracerProvider(sampler=Asked()), record_unsampled=True)
-    world.receive([("traceparent", format_traceparent(7, 9, False))])
+    world.receive([("traceparent", traceparent(7, 9, False))])
     assert world.open.sampled
 
 

@@ -36,7 +36,7 @@ def test_spans_of_the_application_are_its_children(span: Any) -> None:
     """Any tracer of the SDK."""
     with TracerProvider().get_tracer("app").start_as_current_span("work") as child:
         assert child.parent == span.get_span_context()
-        assert child.get_span_context().trace_id == span.trace_id
+        assert child.get_span_context().trace_id == span.context.trace_id
     assert trace.get_current_span() is span
 
 

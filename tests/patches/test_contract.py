@@ -43,7 +43,9 @@ for patch in PATCHES:
 
 
 def installed(module: ModuleType) -> bool:
-    return all(importlib.util.find_spec(patch.module.partition(".")[0]) for patch in module.PATCHES)
+    roots = {patch.module.partition(".")[0] for patch in module.PATCHES}
+    # A library that was imported may have put something without a spec in its place.
+    return all(root in sys.modules or importlib.util.find_spec(root) for root in roots)
 
 
 def target(patch: Patch) -> Any:

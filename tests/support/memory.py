@@ -116,6 +116,21 @@ def clean() -> Iterator[None]:
         var.reset(token)
 
 
+def trace_id(number: int) -> bytes:
+    """An id as spans have it."""
+    return number.to_bytes(16, "big")
+
+
+def span_id(number: int) -> bytes:
+    """An id as spans have it."""
+    return number.to_bytes(8, "big")
+
+
+def traceparent(trace: int, span: int, sampled: bool = True) -> bytes:
+    """The header that names this span, as W3C writes it."""
+    return b"00-%032x-%016x-%02x" % (trace, span, sampled)
+
+
 def copied(headers: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     """The headers as they arrive: equal, but other objects."""
     return [(name, bytes(bytearray(value))) for name, value in headers]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from lineage.agent import patching
 from lineage.agent.patching import Patch
@@ -20,13 +19,12 @@ FLUSH = 2.0
 """Seconds that switching off may wait for the receiver."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What became of the agent in this process; ``reason`` says why it is off."""
 
     active: bool = False
     reason: str = "not started"
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = Settings()
     provider: Any = None
     exporter: Any = None
 
@@ -47,11 +45,15 @@ def initialize(env: Mapping[str, str]) -> None:
     if sdk_disabled(env):
         _off("OTEL_SDK_DISABLED=true")
         return
-    loading.patch_gevent(env)
-    distro = loading.distro(env)
-    distro.configure()
-    loading.configurators(env)
-    loading.instrumentors(distro)
+    with loading.lasting():
+        loading.patch_gevent(env)
+        if loading.is_ours_alone(env):
+            activate(env)
+            return
+        distro = loading.distro(env)
+        distro.configure()
+        loading.configurators(env)
+        loading.instrumentors(distro)
 
 
 def activate(env: Mapping[str, str]) -> bool:
@@ -112,7 +114,7 @@ def say(line: str) -> None:
 
 def _off(reason: str) -> None:
     global _state
-    _state = replace(_state, active=False, reason=reason)
+    _state = _state._replace(active=False, reason=reason)
 
 
 def _started(env: Mapping[str, str]) -> State:
@@ -155,4 +157,5 @@ def disabled_by(patch: Patch, titles: frozenset[str], instrumentations: frozense
     """Which setting switches this patch off, if any: by its title or how that begins, or by its library."""
     if any(f"{patch.title}.".startswith(f"{title}.") for title in titles):
         return "LINEAGE_PATCHES_DISABLED"
-    return "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" if instrumentations & {*patch.module.split(".")} else ""
+    names = {*patch.module.split("."), patch.instrumentation}
+    return "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" if instrumentations & names else ""

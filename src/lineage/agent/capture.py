@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Any
 
 from lineage.agent.settings import KEYS_HASHED, KEYS_OFF, Settings
@@ -31,6 +29,9 @@ class Capture:
             return None
         raw = key if isinstance(key, bytes) else str(key).encode("utf-8", "replace")
         if self._hashed:
+            import hashlib
+            import hmac
+
             return hmac.new(self._secret, raw, hashlib.sha256).hexdigest()[:_HASH_LENGTH]
         return _printable(raw)
 

@@ -39,6 +39,12 @@ class Forwarded(NamedTuple):
 
 
 _NOTHING = Cause()
+_new = tuple.__new__
+
+
+def _certain(span: Any) -> Cause:
+    """This message and nothing else: what nearly all sends have, made in a third of the time."""
+    return _new(Cause, (span, span, (), None))
 
 
 class Causes:
@@ -56,7 +62,7 @@ class Causes:
             handled = current.event if current.role is None else None
             origin = self._evidence.of_headers(headers, handled)
             if origin is not None:
-                return current if origin is handled and _descends(current.parent, origin) else Cause(origin, origin)
+                return current if origin is handled and _descends(current.parent, origin) else _certain(origin)
         origin = self._evidence.of_value(value)
         if origin is not None:
             current = _with_value(current, origin)
@@ -71,9 +77,9 @@ class Causes:
         if handling is None:
             return _NOTHING if span is None else Cause(_as_parent(span))
         if span is handling and not handling.end_time:
-            return Cause(handling, handling)
+            return _certain(handling)
         if isinstance(handling, Round) and (in_hand := handling.in_hand()) is not None:
-            return Cause(in_hand, in_hand)
+            return _certain(in_hand)
         if handling.end_time and is_stale(handling, self._captured_ns):
             outside: Any = handling.base.get(SPAN)
             return _NOTHING if outside is None else Cause(_as_parent(outside))
@@ -114,7 +120,7 @@ def _with_value(current: Cause, origin: ProcessSpan) -> Cause:
         return current
     if current.parent is None or current.role is not None:
         # Certain beats possible: the batch as a whole is no cause of what one of its messages explains.
-        return Cause(origin, origin)
+        return _certain(origin)
     if origin in current.others:
         return current
     return current._replace(others=(*current.others, origin))
@@ -124,7 +130,7 @@ def links_of(cause: Cause, limit: int) -> tuple[list[Link], dict[str, Any]]:
     """Links to the further inputs, at most ``limit`` (the first and last half), and the attributes that tell the whole truth."""
     role = cause.role or ROLE_INPUT
     # Without process spans of their own, messages of one send stand for that same send.
-    parent_id = cause.parent.span_id if cause.parent is not None else 0
+    parent_id = cause.parent.span_id if cause.parent is not None else b""
     others = [span for span in cause.others if span.span_id and span.span_id != parent_id]
     kept = others if len(others) <= limit else [*others[: limit // 2], *others[len(others) - (limit + 1) // 2 :]]
     links = [Link(span.get_span_context(), {semconv.ROLE: role}) for span in kept]

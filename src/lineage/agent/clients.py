@@ -99,7 +99,7 @@ class Client:
         self.topics: dict[str, Topic] = {}
         self.open: Any = None
         self.requested = 0
-        self.pending: dict[int, Any] = {}
+        self.pending: dict[bytes, Any] = {}
         self.serving = 0
         self.undescribed: deque[Any] = deque()
         self.transaction: dict[str, Any] | None = None
@@ -113,6 +113,10 @@ class Client:
         topic = Topic(name, self._settings.traces(name))
         self._describe(topic)
         return self.topics.setdefault(name, topic)
+
+    def traces(self, name: str) -> bool:
+        """Whether messages of this topic are traced."""
+        return (self.topics.get(name) or self.topic(name)).traced
 
     def learn_cluster(self, ask: Callable[[], str | None], *, at_once: bool = False, once: bool = False) -> None:
         """Ask for the cluster's id unless it is known or was asked for just now; ``ask`` must not block."""

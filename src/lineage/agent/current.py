@@ -6,7 +6,9 @@ handled. That is a ``ProcessSpan`` (one message) or a ``Handling`` (a batch as a
 
 from __future__ import annotations
 
-from asyncio import _get_running_loop, current_task
+import importlib
+import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from threading import get_ident
 from time import time_ns
@@ -19,6 +21,7 @@ from opentelemetry.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN
 
+from lineage.agent.imports import when_imported
 from lineage.agent.spans import LightSpan
 
 __all__ = [
@@ -85,9 +88,12 @@ class ProcessSpan(LightSpan):
 
     def inside(self) -> Context:
         """The context to handle this message in."""
-        if self.baggage is None:
-            return Context({**self.base, SPAN: self, HANDLING: self})
-        return Context({**self.base, SPAN: self, HANDLING: self, BAGGAGE_KEY: self.baggage})
+        items: dict[str, Any] = {SPAN: self, HANDLING: self}
+        if self.base:
+            items = {**self.base, **items}
+        if self.baggage is not None:
+            items[BAGGAGE_KEY] = self.baggage
+        return Context(items)
 
     def enter(self) -> None:
         """Make this message the current one, here."""
@@ -138,10 +144,30 @@ class Handling:
         self.home = 0
 
 
+def _nothing(_: Any = None) -> Any:
+    return None
+
+
+_running_loop: Callable[[], Any] = _nothing
+_current_task: Callable[[Any], Any] = _nothing
+
+
+def _use(asyncio: Any) -> None:
+    global _running_loop, _current_task
+    _running_loop, _current_task = asyncio._get_running_loop, asyncio.current_task
+
+
+# Who does not use asyncio need not wait until it is imported.
+if "asyncio" in sys.modules:
+    _use(importlib.import_module("asyncio"))
+else:
+    when_imported("asyncio", _use)
+
+
 def here() -> int:
     """Where this code runs: its asyncio task, or else its thread."""
-    loop = _get_running_loop()
-    task = current_task(loop) if loop is not None else None
+    loop = _running_loop()
+    task = _current_task(loop) if loop is not None else None
     return id(task) if task is not None else get_ident()
 
 

@@ -12,8 +12,8 @@ from opentelemetry.util._importlib_metadata import EntryPoint, entry_points
 
 from lineage.agent import activation
 
-REPLACED = "confluent_kafka"
-"""The instrumentation that we take over."""
+REPLACED = ("confluent_kafka", "threading")
+"""The instrumentations whose work ours does."""
 
 
 class LineageDistro(BaseDistro):  # type: ignore[misc]  # the same
@@ -26,9 +26,9 @@ class LineageDistro(BaseDistro):  # type: ignore[misc]  # the same
             os.environ.setdefault("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
-        """Load an instrumentation, unless it is the one that ours replaces."""
-        disabled = REPLACED in activation.disabled_instrumentations(os.environ)
-        if entry_point.name == REPLACED and (disabled or activation.state().active):
+        """Load an instrumentation, unless it is one that ours replaces."""
+        disabled = entry_point.name in activation.disabled_instrumentations(os.environ)
+        if entry_point.name in REPLACED and (disabled or activation.state().active):
             return
         super().load_instrumentor(entry_point, **kwargs)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
 from importlib.util import find_spec
 
-from lineage.agent import activation, patching
+from lineage.agent import activation, native, patching
 from lineage.agent.activation import State
 from lineage.agent.launcher import AUTOLOAD
 
@@ -84,13 +84,17 @@ def _imported(statuses: list[patching.Status]) -> list[patching.Status]:
 
 def _found(statuses: list[patching.Status]) -> Rows:
     names = sorted({each.name for each in distributions() if each.name and each.name.startswith("opentelemetry-")})
-    patched = {status.patch.module.partition(".")[0] for status in statuses} - {
-        "opentelemetry",
-        *sys.stdlib_module_names,
-    }
-    libraries = sorted(name.replace("_", "-") for name in patched)
+    libraries = sorted({_library(status).replace("_", "-") for status in statuses if _is_of_kafka(status)})
     python = f"{platform.python_version()}, {sys.executable}"
     return [("python", python), *((name, _version(name)) for name in ("lineage-instrument", *libraries, *names))]
+
+
+def _library(status: patching.Status) -> str:
+    return status.patch.module.partition(".")[0]
+
+
+def _is_of_kafka(status: patching.Status) -> bool:
+    return _library(status) not in ("opentelemetry", *sys.stdlib_module_names)
 
 
 def _version(distribution: str) -> str:
@@ -107,7 +111,11 @@ def _agent(state: State) -> Rows:
         if launched
         else "lineage doctor; applications need lineage-instrument before their command"
     )
-    return [("state", "active" if state.active else f"not active: {state.reason}"), ("started by", how)]
+    return [
+        ("state", "active" if state.active else f"not active: {state.reason}"),
+        ("started by", how),
+        ("hot path", native.state()),
+    ]
 
 
 def _flags() -> Iterator[str]:
@@ -129,7 +137,7 @@ def _of_patches(statuses: list[patching.Status]) -> Iterator[str]:
         unreached = status.state == patching.APPLIED and status.reason
         if status.state == patching.FAILED or unreached:
             yield f"{status.patch.title}: {status.reason}"
-    kafka = [status for status in statuses if not status.patch.module.startswith("opentelemetry")]
+    kafka = [status for status in statuses if _is_of_kafka(status)]
     if kafka and all(status.state == patching.WAITING for status in kafka):
         yield "no Kafka library that Lineage knows is installed"
 

@@ -38,4 +38,4 @@ def end_open_spans() -> None:
 
 def _flush(exporter: Any, seconds: float) -> None:
     end_open_spans()
-    exporter.flush(seconds)
+    exporter.flush(seconds, leaving=True)

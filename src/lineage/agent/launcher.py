@@ -1,19 +1,19 @@
 """``lineage-instrument [options] command ...``: set the environment, become the command.
 
-Nothing is imported that the command does not need: its start waits for us.
+Nothing is imported that starting a command does not need, not even typing or pathlib: the command waits for us.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import MutableMapping, Sequence
-from pathlib import Path
-from shutil import which
-from typing import TextIO
 
 from lineage.model.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+    from typing import NoReturn, TextIO
 
 PROGRAM = "lineage-instrument"
 USAGE = f"usage: {PROGRAM} [options] command [arguments]\n"
@@ -22,7 +22,7 @@ Runs a Python program so that every Kafka event it handles becomes part of one c
 processes are traced, too. The options stand for environment variables, and win over them; `lineage config` explains
 these, `lineage doctor` shows what is active.
 """
-AUTOLOAD = str(Path(__file__).parent / "autoload")
+AUTOLOAD = os.path.join(os.path.dirname(__file__), "autoload")  # noqa: PTH118, PTH120 - see above
 MISTAKE, NOT_EXECUTABLE, NOT_FOUND = 2, 126, 127
 
 
@@ -51,12 +51,10 @@ def _run(arguments: list[str], stdout: TextIO) -> int:
 
         stdout.write(f"{PROGRAM} {__version__}\n")
         return 0
-    program = find(command[0])
     os.environ.update(variables)
     put_in_front(os.environ)
     stdout.flush()
-    # The command's own first argument, not the path: a virtual environment's Python finds itself by it.
-    return os.execv(program, command)  # noqa: S606 - running the user's command is the purpose
+    return become(command)
 
 
 def parse(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -94,6 +92,8 @@ def _variable(option: str) -> str:
 
 def options() -> dict[str, str]:
     """Option -> variable, for every variable that an installed OpenTelemetry package declares, and for ours."""
+    import re
+
     from opentelemetry.util._importlib_metadata import entry_points
 
     modules = [each.load() for each in entry_points(group="opentelemetry_environment_variables")]
@@ -110,15 +110,17 @@ def help_text() -> str:
     return f"{USAGE}{ABOUT}\noptions:\n" + "\n".join(lines) + "\n"
 
 
-def find(command: str) -> str:
-    """The program that a shell would start."""
-    program = which(command)
-    if program is not None:
-        return program
-    if Path(command).is_file():
-        hint = f", did you mean: {PROGRAM} python {command}" if command.endswith(".py") else ""
-        raise PermissionError(f"{command} is not executable{hint}")
-    raise FileNotFoundError(f"{command}: no such command")
+def become(command: list[str]) -> NoReturn:
+    """Run the program that a shell would start."""
+    name = command[0]
+    try:
+        # The command's own first argument, not the path: a virtual environment's Python finds itself by it.
+        os.execvp(name, command)  # noqa: S606 - running the user's command is the purpose
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        if isinstance(error, PermissionError) or os.path.isfile(name):  # noqa: PTH113 - see above
+            hint = f", did you mean: {PROGRAM} python {name}" if name.endswith(".py") else ""
+            raise PermissionError(f"{name} is not executable{hint}") from None
+        raise FileNotFoundError(f"{name}: no such command") from None
 
 
 def put_in_front(env: MutableMapping[str, str]) -> None:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lineage.agent.activation import OURS, say
+from lineage.agent import installed
+from lineage.agent.activation import OURS, off_reason, say
 
 if TYPE_CHECKING:
     from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # without types
 
+GROUPS = ("opentelemetry_pre_instrument", "opentelemetry_instrumentor", "opentelemetry_post_instrument")
 _GEVENT = "OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH"
+
+
+@contextmanager
+def lasting() -> Iterator[None]:
+    """What is made in here, before the application, stays until the end: the garbage collector need never look at it.
+
+    It would, several times until the application has started and again at the exit, and that is a third of our cost.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if collects:
+            gc.enable()
 
 
 def patch_gevent(env: Mapping[str, str]) -> None:
@@ -27,6 +47,12 @@ def patch_gevent(env: Mapping[str, str]) -> None:
         say(f"{_GEVENT} is set, but gevent is not installed")
     else:
         monkey.patch_all()
+
+
+def is_ours_alone(env: Mapping[str, str]) -> bool:
+    """Whether nobody else has a part in the start: then OpenTelemetry's loader, which takes long to import, is not needed."""
+    named = {env.get("OTEL_PYTHON_DISTRO", OURS), env.get("OTEL_PYTHON_CONFIGURATOR", OURS)}
+    return named == {OURS} and not off_reason(env) and not installed.declares(*GROUPS)
 
 
 def distro(env: Mapping[str, str]) -> BaseDistro:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import PurePath
+from os.path import basename, dirname, splitext
 
 INHERITED = "LINEAGE_PARENT_SERVICE"
 """Handed to children, whose own command (``python -c "from multiprocessing..."``) names nothing."""
@@ -16,7 +16,7 @@ def service_name(argv: Sequence[str], original: Sequence[str], inherited: str | 
         return inherited
     if argv[0] == "-m":
         return _of_module(original[-len(argv)].removeprefix("-m")) or inherited
-    return _of_path(PurePath(argv[0]))
+    return _of_path(argv[0])
 
 
 def running_module() -> str | None:
@@ -29,5 +29,7 @@ def _of_module(name: str) -> str:
     return name.removesuffix(".__main__")
 
 
-def _of_path(path: PurePath) -> str:
-    return path.parent.name or path.stem if path.name == "__main__.py" else path.stem
+def _of_path(path: str) -> str:
+    # Without pathlib, which would be imported for this alone.
+    folder, stem = basename(dirname(path)), splitext(basename(path))[0]  # noqa: PTH119, PTH120, PTH122
+    return folder or stem if stem == "__main__" else stem

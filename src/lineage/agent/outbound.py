@@ -6,7 +6,15 @@ from typing import Any
 
 from lineage.agent.current import BAGGAGE_KEY
 from lineage.agent.propagation import Pairs, Propagation
-from lineage.model.headers import BAGGAGE, LINEAGE, TRACEPARENT, format_lineage, format_traceparent, is_lineage
+from lineage.model.headers import (
+    BAGGAGE,
+    LINEAGE,
+    TRACEPARENT,
+    format_ids,
+    format_lineage,
+    format_traceparent,
+    is_lineage,
+)
 
 
 class Outbound:
@@ -17,28 +25,32 @@ class Outbound:
         self._lineage = lineage
         replaced = propagation.replaced
         self._replaced = frozenset({*replaced, *(name.encode() for name in replaced)})
+        self._touched = self._replaced | {LINEAGE, BAGGAGE}
 
     def headers(self, span: Any, sequence: int, pairs: Pairs) -> Pairs:
         """The caller's ``pairs`` and ours behind them, for the send's span as message number ``sequence`` of its topic."""
         if not span.span_id:
             return pairs
+        ids = format_ids(span.trace_id, span.span_id)
         if self._propagation.w3c and not span.state and BAGGAGE_KEY not in span.outside:
-            ours: Pairs = [(TRACEPARENT, format_traceparent(span.trace_id, span.span_id, span.sampled))]
+            ours: Pairs = [(TRACEPARENT, format_traceparent(ids, span.sampled))]
         else:
             ours = self._propagation.inject(span, span.outside)
         if self._lineage:
-            constant = span.topic.constant
-            ours.append(
-                (LINEAGE, format_lineage(span.trace_id, span.span_id, constant, sequence, span.hops, span.entry))
-            )
+            ours.append((LINEAGE, format_lineage(ids, span.topic.constant, sequence, span.hops, span.entry)))
         if span.propagated:
-            present = {name for name, _ in pairs}
+            present = {name for name, _ in (*pairs, *ours)}
             ours += [pair for pair in span.propagated if pair[0] not in present]
-        return [*self._kept(pairs, BAGGAGE_KEY in span.outside), *ours] if pairs else ours
+        return self.after(pairs, ours, with_baggage=BAGGAGE_KEY in span.outside)
+
+    def after(self, pairs: Pairs, ours: Pairs, *, with_baggage: bool = False) -> Pairs:
+        """The caller's headers, without a trace context of an earlier hop, and ``ours`` behind them."""
+        return [*self._kept(pairs, with_baggage), *ours] if pairs else ours
 
     def _kept(self, pairs: Pairs, with_baggage: bool) -> Pairs:
-        """The caller's headers without a trace context of an earlier hop."""
         replaced = self._replaced
+        if self._touched.isdisjoint([name for name, _ in pairs]):
+            return pairs
         return [
             pair
             for pair in pairs

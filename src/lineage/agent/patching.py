@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from lineage.agent import rebinding
+from lineage.agent.imports import when_imported
 
 APPLIED = "applied"
 WAITING = "waiting for import"
@@ -21,18 +22,19 @@ OFF = "off"
 _log = logging.getLogger("lineage")
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """Replace ``module.name`` by ``wrap(original)``.
 
     ``name`` may be dotted (``Class.method``). ``wrap`` runs once for an original, however often the patch goes on and
     off, so that a subclass made in between stays one. What ``optional`` patches replace is missing in some versions.
+    ``instrumentation`` is OpenTelemetry's name for who does the same, where the module does not tell.
     """
 
     module: str
     name: str
     wrap: Callable[[Any], Any]
     optional: bool = False
+    instrumentation: str = ""
 
     @property
     def title(self) -> str:
@@ -40,8 +42,7 @@ class Patch:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """What became of a patch; ``reason`` says why it is not on, or what it could not reach."""
 
     patch: Patch
@@ -119,9 +120,6 @@ def _set(patch: Patch, state: str, reason: str = "") -> None:
 def _hook(patch: Patch) -> None:
     if patch in _hooked:
         return
-    # Only now, as importing wrapt costs as much as all of ours.
-    from wrapt import register_post_import_hook
-
     _hooked.add(patch)
 
     def imported(module: ModuleType) -> None:
@@ -129,7 +127,7 @@ def _hook(patch: Patch) -> None:
         if status(patch).state == WAITING:
             _guarded_replace(patch, module)
 
-    register_post_import_hook(imported, patch.module)
+    when_imported(patch.module, imported)
 
 
 def _guarded_replace(patch: Patch, module: ModuleType) -> None:

@@ -16,7 +16,15 @@ from opentelemetry.propagators.textmap import DefaultGetter, TextMapPropagator
 from opentelemetry.trace import Span, TraceState, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from lineage.model.headers import BAGGAGE, LINEAGE, TRACEPARENT, TRACESTATE, format_traceparent, parse_traceparent
+from lineage.model.headers import (
+    BAGGAGE,
+    LINEAGE,
+    TRACEPARENT,
+    TRACESTATE,
+    format_ids,
+    format_traceparent,
+    parse_traceparent,
+)
 from lineage.model.records import SpanRef
 
 Pairs = list[tuple[Any, Any]]
@@ -29,7 +37,8 @@ def parent_of(span: Span) -> SpanRef | None:
     context = span.get_span_context()
     if not context.is_valid:
         return None
-    return SpanRef(context.trace_id, context.span_id, context.trace_flags.sampled, context.trace_state or None)
+    ids = context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big")
+    return SpanRef(*ids, context.trace_flags.sampled, context.trace_state or None)
 
 
 class Propagation:
@@ -55,7 +64,7 @@ class Propagation:
         """The headers that carry this span and the context's baggage."""
         if not self.w3c:
             return self._inject_any(span, context)
-        pairs: Pairs = [(TRACEPARENT, format_traceparent(span.trace_id, span.span_id, span.sampled))]
+        pairs: Pairs = [(TRACEPARENT, format_traceparent(format_ids(span.trace_id, span.span_id), span.sampled))]
         if span.state:
             pairs.append((TRACESTATE, span.state.to_header().encode()))
         if BAGGAGE_KEY in context:

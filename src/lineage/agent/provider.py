@@ -10,17 +10,16 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from lineage.agent import naming
+from lineage.agent import installed, naming
 from lineage.agent.export import config
 from lineage.model.errors import LineageError
+from lineage.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -35,8 +34,7 @@ _CONFIGURED_ELSEWHERE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Provision:
+class Provision(NamedTuple):
     """A provider, and our exporter if the provider is ours and sends by OTLP."""
 
     provider: TracerProvider
@@ -99,8 +97,7 @@ def _make(env: Mapping[str, str]) -> Provision:
 
 def distribution() -> dict[str, str]:
     """What tells spans of this agent from others."""
-    name = "lineage-instrument"
-    return {"telemetry.distro.name": name, "telemetry.distro.version": version(name)}
+    return {"telemetry.distro.name": "lineage-instrument", "telemetry.distro.version": __version__}
 
 
 def make_resource(env: Mapping[str, str]) -> Resource:
@@ -127,8 +124,6 @@ def others(env: Mapping[str, str]) -> list[str]:
 
 
 def _is_plain(env: Mapping[str, str]) -> bool:
-    from opentelemetry.util._importlib_metadata import entry_points
-
     return not (
         others(env)
         or exporter_names(env, "METRICS")
@@ -137,7 +132,7 @@ def _is_plain(env: Mapping[str, str]) -> bool:
         or env.get("OTEL_TRACES_SAMPLER", "always_on").lower() not in BUILT_IN_SAMPLERS
         or env.get("OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", "").lower() == "true"
         or any(env.get(name) for name in _CONFIGURED_ELSEWHERE)
-        or entry_points(group="_opentelemetry_opamp")
+        or installed.declares("_opentelemetry_opamp")
     )
 
 

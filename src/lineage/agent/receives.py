@@ -7,19 +7,28 @@ from time import time_ns
 from typing import Any, NamedTuple
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanContext, TraceFlags
+from opentelemetry.trace import Link
 
+from lineage.agent import native
 from lineage.agent.batch import Batch, Round
 from lineage.agent.capture import Capture
-from lineage.agent.clients import Client
+from lineage.agent.clients import Client, Topic
 from lineage.agent.current import HANDLING, SPAN, SUPPRESSED, ProcessSpan, hide, var
 from lineage.agent.evidence import Evidence
 from lineage.agent.propagation import Propagation
 from lineage.agent.settings import Settings
-from lineage.agent.spans import LightSpan
+from lineage.agent.spans import LightSpan, context_of
 from lineage.agent.tracing import Tracing, dropped
 from lineage.model import semconv
-from lineage.model.headers import LINEAGE, format_entry, parse_lineage, parse_progress
+from lineage.model.headers import (
+    BAGGAGE,
+    LINEAGE,
+    TRACEPARENT,
+    TRACESTATE,
+    format_entry,
+    parse_lineage,
+    parse_progress,
+)
 from lineage.model.records import ROLE_CONTINUED, ROLE_ENCLOSING, SpanRef
 
 
@@ -37,6 +46,12 @@ class Received(NamedTuple):
     deliveries: int | None = None
 
 
+_NOTHING: dict[Any, Any] = {}
+_NO_CONTEXT = None, None
+_new = ProcessSpan.__new__
+_receive = native.receiver(ProcessSpan, Topic, (TRACEPARENT, LINEAGE), (TRACESTATE, BAGGAGE))
+
+
 class Receives:
     """Records the handling of messages and makes them current."""
 
@@ -52,6 +67,8 @@ class Receives:
         self._max_hops = settings.max_hops
         self._max_age_ms = int(settings.max_age * 1000)
         self._suppressed = semconv.PROCESS in settings.suppressed
+        plain = propagation.w3c and not (self._suppressed or capture.keys or capture.headers or capture.propagates)
+        self._plain = tracing.plain if plain and _receive is not None else None
 
     def next_request(self, client: Client) -> None:
         """The consumer is asked for more: what it gave before has been handled."""
@@ -71,7 +88,9 @@ class Receives:
 
     def one(self, client: Client, received: Received) -> None:
         """A single message: it is current from now on."""
-        base = hide()
+        base = var.get()
+        if base:
+            base = hide()
         span = self._process(client, received, base)
         if span is not None:
             client.open = span
@@ -88,49 +107,60 @@ class Receives:
         return Batch(messages, round_)
 
     def _process(self, client: Client, received: Received, base: Context) -> ProcessSpan | None:
-        topic = client.topics.get(received.topic) or client.topic(received.topic)
-        if not topic.traced or base.get(SUPPRESSED):
+        message, name, partition, offset, key, value, headers, timestamp, deliveries = received
+        topic = client.topics.get(name) or client.topic(name)
+        if not topic.traced or (base and base.get(SUPPRESSED)):
             return None
         next(topic.count)
-        headers = received.headers
-        found = {name: value for name, value in headers if name in self._wanted} if headers else {}
-        parent, baggage = self._propagation.extract(headers, found) if found else (None, None)
-        span = ProcessSpan.__new__(ProcessSpan)
+        now = time_ns()
+        if self._plain is not None and not base:
+            quick: ProcessSpan | None
+            quick = _receive(received, base, topic, now, self._max_hops, self._max_age_ms, self._plain)
+            if quick is not None:
+                if not quick.parent_id:
+                    self.counts["receives_without_context"] += 1
+                self._tracing.started(quick, base)
+                if quick.sampled or self._evidence.asked:
+                    self._evidence.keep(quick, message, value, headers, 2 if quick.parent_id else 0)
+                return quick
+        found = {name: value for name, value in headers if name in self._wanted} if headers else _NOTHING
+        parent, baggage = self._propagation.extract(headers, found) if found else _NO_CONTEXT
+        span = _new(ProcessSpan)
         span.base, span.baggage, span.closed, span.home, span.marker = base, baggage, False, 0, None
-        span.partition, span.offset, span.timestamp = received.partition, received.offset, received.timestamp
-        span.size = len(received.value) if received.value.__class__ is bytes else None
-        span.key = self._capture.key(received.key) if self._capture.keys else None
+        span.partition, span.offset, span.timestamp = partition, offset, timestamp
+        span.size = len(value) if value.__class__ is bytes else None
+        span.key = self._capture.key(key) if key is not None and self._capture.keys else None
         span.propagated = self._capture.propagated(headers) if self._capture.propagates else ()
-        parent, continued = self._inherit(span, client, received, found.get(LINEAGE), parent)
-        self._tracing.begin(span, topic.template, parent, base)
-        self._describe(span, received, base, continued)
+        ours = found.get(LINEAGE)
+        if parent is None and ours is not None and (named := parse_lineage(ours)):
+            # Somebody dropped the trace context and kept our header.
+            parent = named.span
+        continued: SpanRef | None = None
+        if not self._inherit(span, topic, ours, now):
+            parent, continued = None, parent
+        if parent is None and continued is None:
+            self.counts["receives_without_context"] += 1
+        self._tracing.begin(span, topic.template, parent, base, now)
+        rare = base or continued is not None or deliveries is not None or self._capture.headers
+        if rare or value is None:
+            self._describe(span, received, base, continued)
         if self._suppressed:
             span.finish = dropped
-            span.span_id = parent.span_id if parent is not None else 0
+            span.span_id = parent.span_id if parent is not None else b""
         else:
             self._tracing.started(span, base)
-        self._evidence.remember(span, received.message, received.value, headers, found)
+        self._evidence.remember(span, message, value, headers, found)
         return span
 
-    def _inherit(
-        self, span: ProcessSpan, client: Client, received: Received, ours: Any, parent: SpanRef | None
-    ) -> tuple[SpanRef | None, SpanRef | None]:
-        """Where the event entered; returns (parent, None), or (None, the context of an older trace that is not continued)."""
-        said = parse_progress(ours)
+    def _inherit(self, span: ProcessSpan, topic: Topic, ours: Any, now: int) -> bool:
+        """Where the event entered; whether its trace goes on: not if it grew too long or too old."""
+        said = parse_progress(ours) if ours is not None else None
         if said is not None:
             span.hops, span.entry, entered = said
-            if parent is None and (named := parse_lineage(ours)):
-                # Somebody dropped the trace context and kept our header.
-                parent = named.span
-            if span.hops < self._max_hops and time_ns() // 1_000_000 - entered < self._max_age_ms:
-                return parent, None
-        now = received.timestamp or time_ns() // 1_000_000
-        span.hops, span.entry = 0, format_entry(client.topics[received.topic].place, now)
-        if said is not None:
-            return None, parent
-        if parent is None:
-            self.counts["receives_without_context"] += 1
-        return parent, None
+            if span.hops < self._max_hops and now // 1_000_000 - entered < self._max_age_ms:
+                return True
+        span.hops, span.entry = 0, format_entry(topic.place, span.timestamp or now // 1_000_000)
+        return said is None
 
     def _describe(self, span: ProcessSpan, received: Received, base: Context, continued: SpanRef | None) -> None:
         """The rare: links to what is no parent, tombstones, captured headers, redeliveries."""
@@ -151,5 +181,4 @@ class Receives:
 
 
 def _link(span: LightSpan, parent: SpanRef, role: str) -> None:
-    context = SpanContext(parent.trace_id, parent.span_id, True, TraceFlags(parent.sampled))
-    span.links = [*(span.links or ()), Link(context, {semconv.ROLE: role})]
+    span.links = [*(span.links or ()), Link(context_of(parent, remote=True), {semconv.ROLE: role})]

@@ -20,6 +20,8 @@ from lineage.agent.receives import Receives
 from lineage.agent.sends import Sends
 from lineage.agent.settings import HEADER_HIDDEN, Settings
 from lineage.agent.settlements import Settlements
+from lineage.agent.statestore import States
+from lineage.agent.steps import Steps
 from lineage.agent.tracing import Tracing
 
 __all__ = ["Recorder", "active", "start", "stop", "swallow", "switch"]
@@ -63,7 +65,7 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class Recorder:
-    """Everything that records, put together: ``sends`` and ``receives`` do the work.
+    """Everything that records, put together: ``sends`` and ``receives`` do the work; ``states`` and ``steps`` that within.
 
     ``exporter`` takes ended spans (None: only the provider's own processors do).
     """
@@ -79,6 +81,8 @@ class Recorder:
         self.sends = Sends(settings, self.tracing, self.causes, self.propagation, capture)
         self.receives = Receives(settings, self.tracing, self.propagation, self.evidence, capture)
         self.settlements = Settlements(settings, self.tracing, self.causes)
+        self.states = States(settings, self.tracing, self.causes, capture)
+        self.steps = Steps(settings, self.tracing, self.causes)
         self.hides_header = settings.header == HEADER_HIDDEN
         self.clients: dict[int, Client] = {}
         self._retired: defaultdict[str, Counter[Attributes]] = defaultdict(Counter)

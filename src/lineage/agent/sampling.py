@@ -16,7 +16,6 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import get_current_span
 
-_LOW_64_BITS = (1 << 64) - 1
 _EVERYTHING = 1 << 64
 
 
@@ -34,20 +33,24 @@ class Sampling:
         self.other = None if compiled else sampler
         self.record_unsampled = record_unsampled
 
-    def decide(self, parent: Any, trace_id: int) -> bool:
-        """Whether to record; ``parent`` has ``sampled``, or is None for a root."""
-        if parent is not None and self.follow_parent:
-            return bool(parent.sampled) or self.record_unsampled
-        return (trace_id & _LOW_64_BITS) < self.bound
+    @property
+    def below(self) -> int | None:
+        """The bound, None if everything is below it."""
+        return None if self.bound == _EVERYTHING else self.bound
 
-    def ask(self, context: Context, trace_id: int, template: Any) -> tuple[bool, dict[str, Any] | None, Any]:
+    def decide(self, trace_id: bytes) -> bool:
+        """Whether to record the root of this trace."""
+        return self.bound == _EVERYTHING or int.from_bytes(trace_id[8:], "big") < self.bound
+
+    def ask(self, context: Context, trace_id: bytes, template: Any) -> tuple[bool, dict[str, Any] | None, Any]:
         """The decision of a sampler that is not built in, the attributes that it adds, and the trace state.
 
         ``context`` has the parent as its current span.
         """
         if self.other is None:
             raise ValueError("a built-in sampler is not asked")
-        result = self.other.should_sample(context, trace_id, template.name, template.kind, template.attributes, ())
+        number = int.from_bytes(trace_id, "big")
+        result = self.other.should_sample(context, number, template.name, template.kind, template.attributes, ())
         sampled = result.decision is Decision.RECORD_AND_SAMPLE
         if self.record_unsampled and not sampled:
             sampled = get_current_span(context).get_span_context().is_valid

@@ -7,23 +7,25 @@ from typing import Any
 
 from opentelemetry.context import Context
 
+from lineage.agent import native
 from lineage.agent.capture import Capture
 from lineage.agent.causes import Cause, Causes, links_of
 from lineage.agent.clients import Client, Topic
-from lineage.agent.current import HANDLING, SPAN, SUPPRESSED, Handling, var
-from lineage.agent.guard import guarded
+from lineage.agent.current import BAGGAGE_KEY, HANDLING, SPAN, SUPPRESSED, Handling, ProcessSpan, var
+from lineage.agent.guard import guarded, swallow
 from lineage.agent.outbound import Outbound, pairs_of
 from lineage.agent.propagation import Pairs, Propagation
 from lineage.agent.settings import HEADER_OFF, Settings
 from lineage.agent.spans import LightSpan
 from lineage.agent.tracing import Tracing, dropped, end, fail
 from lineage.model import semconv
-from lineage.model.headers import format_entry
+from lineage.model.headers import LINEAGE, TRACEPARENT, format_entry
 from lineage.model.records import ROLE_CONTINUED
 
 _MAX_PENDING_ERRORS_ONLY = 1000
 _MAX_UNDESCRIBED = 10_000
 _NO_CONTEXT = Context()
+_new = LightSpan.__new__
 
 
 class SendSpan(LightSpan):
@@ -48,11 +50,12 @@ class SendSpan(LightSpan):
         """Nothing: a send ends with its delivery report."""
 
     def __call__(self, error: Any, message: Any) -> None:
-        self.sends.delivered(self, error, message)
+        try:
+            self.sends.delivered(self, error, message)
+        except Exception as failure:  # noqa: BLE001  # ``guarded`` by hand, for each send comes here
+            swallow(failure)
         if self.callback is not None:
             self._call_back(error, message)
-        else:
-            self._release()
 
     def _call_back(self, error: Any, message: Any) -> None:
         # What a callback sends is caused by the send that it reports on, whatever is being handled meanwhile.
@@ -77,6 +80,9 @@ class SendSpan(LightSpan):
         self.outside, self.callback, self.headers = _NO_CONTEXT, None, None
 
 
+_send = native.sender(SendSpan, ProcessSpan, Topic, LightSpan, (TRACEPARENT, LINEAGE))
+
+
 class Sends:
     """Records sends and makes their headers."""
 
@@ -91,6 +97,8 @@ class Sends:
         self._suppressed = semconv.SEND in settings.suppressed
         self._max_links = settings.max_links
         self.max_hops = settings.max_hops
+        plain = propagation.w3c and settings.header != HEADER_OFF and not (self._suppressed or capture.keys)
+        self._plain = tracing.plain if plain and _send is not None else None
 
     def start(self, client: Client, name: str, value: Any, key: Any, headers: Any, callback: Any) -> SendSpan | None:
         """A send begins, or None if this topic or context is not traced. The caller's ``headers`` are only read."""
@@ -98,7 +106,7 @@ class Sends:
         if not topic.traced:
             return None
         context = var.get()
-        if context.get(SUPPRESSED):
+        if context and context.get(SUPPRESSED):
             return None
         pairs = pairs_of(headers)
         cause = self._causes.of_send(context, value, pairs)
@@ -107,19 +115,17 @@ class Sends:
             parent = None
         elif parent is None:
             self.counts["sends_without_cause"] += 1
-        span = SendSpan.__new__(SendSpan)
-        self._tracing.begin(span, topic.template, parent, context)
-        span.partition = span.offset = span.timestamp = None
-        span.key = self._capture.key(key) if self._capture.keys else None
-        span.size = len(value) if value.__class__ is bytes else _text_size(value)
-        span.sends, span.client, span.topic, span.outside = self, client, topic, context
-        span.callback = callback if callback is not None else client.info.on_delivery
-        event = cause.event
-        if event is None:
-            span.hops, span.propagated = 0, ()
-            span.entry = format_entry(topic.place, span.start_time // 1_000_000)
-        else:
-            span.hops, span.entry, span.propagated = event.hops + 1, event.entry, event.propagated
+        sequence = next(topic.count) if pairs is not None else 0
+        callback = callback if callback is not None else client.info.on_delivery
+        made = None if pairs is None or BAGGAGE_KEY in context else sequence
+        span: SendSpan | None = (
+            None
+            if self._plain is None
+            else _send(self, client, topic, context, callback, value, parent, cause.event, made, time_ns(), self._plain)
+        )
+        if span is None:
+            made, span = None, self._begin(client, topic, context, cause, parent, value, key)
+            span.callback = callback
         if (
             cause.others
             or cause.role is not None
@@ -130,11 +136,34 @@ class Sends:
             self._describe(span, client, cause, value, pairs)
         if self._suppressed:
             self._pass_through(span, parent)
-        span.headers = headers if pairs is None else self._outbound.headers(span, next(topic.count), pairs)
+        if made is None:
+            span.headers = headers if pairs is None else self._outbound.headers(span, sequence, pairs)
+        elif pairs:
+            span.headers = self._outbound.after(pairs, span.headers)
         if client.transaction is not None:
             client.last_send = span
         if span.sampled and not self._suppressed:
             self._await_report(span, client, context)
+        else:
+            # Nobody waits for its report.
+            span.end_time = span.start_time
+        return span
+
+    def _begin(
+        self, client: Client, topic: Topic, context: Context, cause: Cause, parent: Any, value: Any, key: Any
+    ) -> SendSpan:
+        span = _new(SendSpan)
+        self._tracing.begin(span, topic.template, parent, context, time_ns())
+        span.partition = span.offset = span.timestamp = None
+        span.key = self._capture.key(key) if key is not None and self._capture.keys else None
+        span.size = len(value) if value.__class__ is bytes else _text_size(value)
+        span.sends, span.client, span.topic, span.outside = self, client, topic, context
+        event = cause.event
+        if event is None:
+            span.hops, span.propagated = 0, ()
+            span.entry = format_entry(topic.place, span.start_time // 1_000_000)
+        else:
+            span.hops, span.entry, span.propagated = event.hops + 1, event.entry, event.propagated
         return span
 
     def _await_report(self, span: SendSpan, client: Client, context: Context) -> None:
@@ -144,7 +173,6 @@ class Sends:
             # Most of these never hear of their delivery.
             self.give_up(client, _MAX_PENDING_ERRORS_ONLY)
 
-    @guarded
     def delivered(self, span: SendSpan, error: Any, message: Any) -> None:
         """The delivery report: ``error`` is a KafkaError or None, ``message`` says where the record lies."""
         client = span.client
@@ -157,7 +185,8 @@ class Sends:
             partition, offset = message.partition(), message.offset()
             span.partition = partition if partition is not None and partition >= 0 else None
             span.offset = offset if offset is not None and offset >= 0 and error is None else None
-        span.end_time = max(time_ns(), span.start_time + 1)
+        now = time_ns()
+        span.end_time = now if now > span.start_time else span.start_time + 1
         if client.serving and client.cluster is None and len(client.undescribed) < _MAX_UNDESCRIBED:
             client.undescribed.append(span)
         else:
@@ -227,8 +256,7 @@ class Sends:
     def _pass_through(self, span: SendSpan, parent: Any) -> None:
         """Not recorded: whoever receives the message continues from our parent."""
         span.finish = dropped
-        span.span_id = parent.span_id if parent is not None else 0
-        span.end_time = span.start_time
+        span.span_id = parent.span_id if parent is not None else b""
 
 
 def _text_size(value: Any) -> int | None:

@@ -115,8 +115,23 @@ class Settings:
         frozenset((semconv.POLL, semconv.COMMIT)),
         _some_of(*semconv.SPAN_KINDS),
         "poll,commit",
-        "Kinds of span not to record: `send`, `process`, `poll`, `commit`, `transaction`, or `none`. "
+        "Kinds of span not to record: `send`, `process`, `poll`, `commit`, `transaction`, `state`, `step`, or `none`. "
         "Propagation goes on without them. The list takes the place of the default.",
+    )
+    suppressed_names: Patterns = _setting(
+        "LINEAGE_SPANS_SUPPRESS_NAMES",
+        Patterns(),
+        _patterns,
+        "",
+        "State operations and steps not to record, by span name: names and wildcards (`get *`, `put totals`, `enrich`). "
+        "Propagation and the links of what is read go on without them.",
+    )
+    state_headers: bool = _setting(
+        "LINEAGE_STATE_HEADERS",
+        False,
+        _boolean,
+        "false",
+        "Keep baggage and the headers of `LINEAGE_HEADERS_PROPAGATE` beside state values too: who reads a value hands them on.",
     )
     keys: str = _setting(
         "LINEAGE_KEYS",
@@ -204,6 +219,14 @@ class Settings:
         lambda text: frozenset(_words(text)),
         "",
         "Patches to leave off, by name (`lineage doctor` lists them).",
+    )
+    native: str = _setting(
+        "LINEAGE_NATIVE",
+        "1",
+        _one_of("0", "1"),
+        "1",
+        "`0` leaves the compiled code out, when the package is built and when it runs: Python does the same, more slowly. "
+        "It is read as the agent is imported.",
     )
     problems: tuple[str, ...] = ()
 

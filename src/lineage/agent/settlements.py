@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from time import time_ns
 from typing import Any
 
-from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import Link, SpanKind
 
 from lineage.agent.causes import Causes, links_of
 from lineage.agent.clients import Client
@@ -44,10 +45,11 @@ class Settlements:
             return None
         cause = self._causes.of_context(context)
         parent = cause.parent if cause.parent is not None else client.last_send
-        span = LightSpan.__new__(LightSpan)
+        span = LightSpan()
         template = client.template(operation, destination, SpanKind.CLIENT)
-        self._tracing.begin(span, template, parent if parent is not None and parent.span_id else None, context)
-        span.partition = span.offset = span.timestamp = span.key = span.size = None
+        self._tracing.begin(
+            span, template, parent if parent is not None and parent.span_id else None, context, time_ns()
+        )
         if cause.others:
             span.links, extra = links_of(cause, self._max_links)
             span.extra = {**(span.extra or {}), **extra}
@@ -72,10 +74,6 @@ class Settlements:
         if span is None:
             return
         span.start_time = started
-        span.links = [
-            Link(SpanContext(message.trace_id, message.parent_id, True, TraceFlags(message.sampled)))
-            for message in messages[: self._max_links]
-            if message.parent_id
-        ]
+        span.links = [Link(message.parent) for message in messages[: self._max_links] if message.parent_id]
         span.extra = {**(span.extra or {}), semconv.BATCH_COUNT: len(messages)}
         end(span)

@@ -1,13 +1,14 @@
 """Light spans: OpenTelemetry spans to everybody else, a handful of slots to us.
 
 An SDK span costs 12 to 23 us to create. These cost under one: what all spans of one operation on one topic share lives in a
-``Template``, the rest in slots, and what is rare (events, links, attributes) in class defaults until it is needed.
+``Template``, the rest in slots, and what is rare (events, links, attributes) in an object that is made when it is needed.
 """
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import partial
 from time import time_ns
 from typing import Any
 
@@ -23,6 +24,9 @@ _SCALARS = (str, bool, int, float, bytes)
 
 # OpenTelemetry's default for attributes, events and links: how many the application may add to one span.
 _LIMIT = 128
+
+_UNSET = Status()
+_number = partial(int.from_bytes, byteorder="big")
 
 
 class Template:
@@ -40,11 +44,26 @@ class Template:
         self.encoded: Any = None
 
 
-class LightSpan(Span):
-    """One span. Ids are integers, times nanoseconds since the epoch, ``end_time`` is 0 while it is open.
+class Rare:
+    """What most spans never have: added attributes, links, events, a status, another name, a resource."""
 
-    ``partition``, ``offset``, ``key``, ``size`` and ``timestamp`` (ms) are the attributes that differ with every message;
-    None means not known. Who opens a span gives it a ``finish`` that takes the ended span: the recorder's.
+    __slots__ = ("events", "extra", "links", "renamed", "resource", "status")
+
+    def __init__(self) -> None:
+        self.extra: dict[str, Any] | None = None
+        self.links: Sequence[Link] = ()
+        self.events: Sequence[Event] = ()
+        self.status: Status | None = _UNSET
+        self.renamed: str | None = None
+        self.resource: Resource | None = None
+
+
+class LightSpan(Span):
+    """One span. Ids are bytes (16, 8, 8), times nanoseconds since the epoch, ``end_time`` is 0 while it is open.
+
+    ``span_id`` is empty for a span that stands for none, ``parent_id`` for a root. ``partition``, ``offset``, ``key``, ``size`` and
+    ``timestamp`` (ms) are the attributes that differ with every message; None means not known. Who opens a span gives it a
+    ``finish`` that takes the ended span: the recorder's. The hot path fills in every slot itself and does without ``__init__``.
     """
 
     __slots__ = (
@@ -54,6 +73,7 @@ class LightSpan(Span):
         "offset",
         "parent_id",
         "partition",
+        "rare",
         "sampled",
         "size",
         "span_id",
@@ -65,9 +85,9 @@ class LightSpan(Span):
     )
 
     template: Template
-    trace_id: int
-    span_id: int
-    parent_id: int
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
     sampled: bool
     state: TraceState | None
     start_time: int
@@ -78,20 +98,67 @@ class LightSpan(Span):
     size: int | None
     timestamp: int | None
     finish: Any
-
-    # The rare parts: class defaults, so that a span without them pays nothing for them.
-    extra: dict[str, Any] | None = None
-    links: Sequence[Link] = ()
-    events: Sequence[Event] = ()
-    status: Status | None = Status()
-    renamed: str | None = None
-    resource: Resource | None = None
+    rare: Rare | None
 
     instrumentation_scope = _INSTRUMENTATION_SCOPE
 
+    def __init__(self) -> None:
+        self.trace_id = self.span_id = self.parent_id = b""
+        self.sampled, self.rare, self.state = True, None, None
+        self.start_time = self.end_time = 0
+        self.partition = self.offset = self.size = self.timestamp = self.key = None
+
+    # The rare parts, kept in an object that is made for the first of them.
+
+    @property
+    def extra(self) -> dict[str, Any] | None:
+        return self.rare.extra if self.rare is not None else None
+
+    @extra.setter
+    def extra(self, value: dict[str, Any] | None) -> None:
+        self._more().extra = value
+
+    @property
+    def links(self) -> Sequence[Link]:
+        return self.rare.links if self.rare is not None else ()
+
+    @links.setter
+    def links(self, value: Sequence[Link]) -> None:
+        self._more().links = value
+
+    @property
+    def events(self) -> Sequence[Event]:
+        return self.rare.events if self.rare is not None else ()
+
+    @events.setter
+    def events(self, value: Sequence[Event]) -> None:
+        self._more().events = value
+
+    @property
+    def status(self) -> Status | None:
+        return self.rare.status if self.rare is not None else _UNSET
+
+    @status.setter
+    def status(self, value: Status | None) -> None:
+        self._more().status = value
+
+    @property
+    def resource(self) -> Resource | None:
+        return self.rare.resource if self.rare is not None else None
+
+    @resource.setter
+    def resource(self, value: Resource | None) -> None:
+        self._more().resource = value
+
+    def _more(self) -> Rare:
+        if self.rare is None:
+            self.rare = Rare()
+        return self.rare
+
     @property
     def name(self) -> str:
-        return self.renamed or self.template.name
+        renamed = self.rare.renamed if self.rare is not None else None
+        return renamed or self.template.name
 
     # What processors read of an SDK span when it starts.
 
@@ -105,7 +172,7 @@ class LightSpan(Span):
             return None
         # A consumer's parent is the send; a producer's may be anywhere.
         remote = self.template.kind is SpanKind.CONSUMER
-        return SpanContext(self.trace_id, self.parent_id, remote, TraceFlags(self.sampled))
+        return SpanContext(_number(self.trace_id), _number(self.parent_id), remote, TraceFlags(self.sampled))
 
     @property
     def kind(self) -> SpanKind:
@@ -116,7 +183,7 @@ class LightSpan(Span):
         return self.all_attributes()
 
     def get_span_context(self) -> SpanContext:
-        return SpanContext(self.trace_id, self.span_id, False, TraceFlags(self.sampled), self.state)
+        return context_of(self, remote=False)
 
     def is_recording(self) -> bool:
         return self.sampled and not self.end_time
@@ -140,7 +207,7 @@ class LightSpan(Span):
 
     def update_name(self, name: str) -> None:
         if self.is_recording():
-            self.renamed = name
+            self._more().renamed = name
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         status = status if isinstance(status, Status) else Status(status, description)
@@ -180,6 +247,12 @@ class LightSpan(Span):
             if value is not None:
                 attributes[name] = value
         return {**attributes, **(self.extra or {})}
+
+
+def context_of(span: Any, *, remote: bool) -> SpanContext:
+    """OpenTelemetry's name for anything that has the ids of a span: a light span or a ``SpanRef``."""
+    flags = TraceFlags(span.sampled)
+    return SpanContext(_number(span.trace_id), _number(span.span_id), remote, flags, span.state)
 
 
 def readable(span: LightSpan, resource: Resource) -> ReadableSpan:

@@ -1,6 +1,7 @@
 """Every span and attribute name that we emit.
 
-``messaging.*``, ``server.*`` and ``error.type`` are OpenTelemetry's messaging conventions v1.44 for Kafka; ``lineage.*`` are ours.
+``messaging.*``, ``server.*`` and ``error.type`` are OpenTelemetry's messaging conventions v1.44 for Kafka, ``db.*`` and
+``code.*`` those for databases and source code; ``lineage.*`` are ours.
 """
 
 from __future__ import annotations
@@ -14,9 +15,18 @@ POLL = "poll"
 COMMIT = "commit"
 ABORT = "abort"
 
+# State operations: the first word of a span's name and the value of db.operation.name.
+GET = "get"
+PUT = "put"
+DELETE = "delete"
+EXISTS = "exists"
+SCAN = "scan"
+
 # What a user may suppress, by kind of span.
 TRANSACTION_KIND = "transaction"
-SPAN_KINDS = (SEND, PROCESS, POLL, COMMIT, TRANSACTION_KIND)
+STATE_KIND = "state"
+STEP_KIND = "step"
+SPAN_KINDS = (SEND, PROCESS, POLL, COMMIT, TRANSACTION_KIND, STATE_KIND, STEP_KIND)
 
 SYSTEM = "messaging.system"
 OPERATION_NAME = "messaging.operation.name"
@@ -44,6 +54,17 @@ DELIVERY = "lineage.delivery"
 DELIVERY_COUNT = "lineage.delivery.count"
 ACKNOWLEDGEMENT = "lineage.acknowledgement"
 INPUT_COUNT = "lineage.input.count"
+INPUT_RANGES = "lineage.input.ranges"
+STATE_KEY = "lineage.state.key"
+STEP = "lineage.step"
+
+STORE_SYSTEM = "db.system.name"
+STORE = "db.collection.name"
+STORE_NAMESPACE = "db.namespace"
+STORE_OPERATION = "db.operation.name"
+ROWS = "db.response.returned_rows"
+FUNCTION = "code.function.name"
+FUNCTION_LINE = "code.line.number"
 
 OUTCOME_UNKNOWN = "unknown"
 

@@ -16,6 +16,7 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, SpanContext, SpanKind
+from support.memory import span_id, trace_id
 from support.receiver import GrpcReceiver, Receiver
 
 from lineage.agent.export.backlog import Limits
@@ -32,7 +33,7 @@ TEMPLATE = Template("send t", SpanKind.PRODUCER, {"messaging.system": "kafka"})
 def light(number: int) -> LightSpan:
     span = LightSpan()
     span.template = TEMPLATE
-    span.trace_id, span.span_id, span.parent_id, span.sampled, span.state = number + 1, number + 1, 0, True, None
+    span.trace_id, span.span_id = trace_id(number + 1), span_id(number + 1)
     span.start_time, span.end_time = 10, 20
     span.partition, span.offset, span.size, span.timestamp, span.key = 1, number, None, None, None
     return span
@@ -95,6 +96,112 @@ def test_slow_receiver_loses_nothing(delay, count):
         add_all(exporter, range(count))
         assert exporter.shutdown(5)
         assert sum(receiver.count().values()) == count
+
+
+def test_the_exit_does_not_wait_for_one_answer_after_the_other():
+    """What is made at full speed arrives with the answers to the next requests, and each span once."""
+    with Receiver("slow", 1.0) as receiver:
+        exporter = exporter_to(receiver)
+        add_all(exporter, range(100_000))
+        begin = time.monotonic()
+        assert exporter.flush_at_exit()
+        assert time.monotonic() - begin < 1.8
+        assert exporter.shutdown(0)
+        assert offsets(receiver) == list(range(100_000))
+
+
+def test_what_is_left_at_the_exit_is_sent_once(caplog):
+    """Broken off, counted, and told with the time that was spent on it: the receiver may have it or not."""
+    with Receiver() as receiver:
+        exporter = exporter_to(receiver)
+        exporter.add(light(0))
+        assert exporter.flush(5)
+        receiver.mode, receiver.delay = "slow", 2.5
+        add_all(exporter, range(1, 6000))
+        assert not exporter.flush_at_exit()
+        assert not exporter.shutdown(0)
+        assert (exporter.exported, exporter.dropped) == (1, 5999)
+        assert "5999 spans were left at the exit, after 2.0 s of waiting" in caplog.text
+        time.sleep(1)
+        assert offsets(receiver) == list(range(6000))
+
+
+@pytest.mark.parametrize("count", [4096, 4095])
+def test_a_full_batch_does_not_wait(count):
+    """Neither for more nor for the delay; what is less does, and is there at the next."""
+    with Receiver() as receiver:
+        exporter = exporter_to(receiver, OTEL_BSP_SCHEDULE_DELAY="60000")
+        add_all(exporter, range(count))
+        until = time.monotonic() + 1
+        while time.monotonic() < until and exporter.exported < count:
+            time.sleep(0.01)
+        assert exporter.exported == (count if count == 4096 else 0)
+        exporter.add(light(count))
+        assert exporter.flush(2)
+        assert offsets(receiver) == list(range(count + 1))
+        exporter.shutdown(1)
+
+
+def test_large_spans_do_not_wait():
+    """A few of them are as much as a batch."""
+    with Receiver() as receiver:
+        exporter = exporter_to(receiver, OTEL_BSP_SCHEDULE_DELAY="60000")
+        links = [Link(SpanContext(1, number + 1, False)) for number in range(1000)]
+        for number in range(10):
+            span = light(number)
+            span.links = links
+            exporter.add(span)
+        until = time.monotonic() + 2
+        while time.monotonic() < until and not exporter.exported:
+            time.sleep(0.01)
+        assert exporter.exported
+        assert exporter.flush(2)
+        assert offsets(receiver) == list(range(10))
+        exporter.shutdown(1)
+
+
+def test_a_flush_wakes_the_thread_whenever_it_comes():
+    """Before it rests, while it does, and as it wakes."""
+    with Receiver() as receiver:
+        exporter = exporter_to(receiver, OTEL_BSP_SCHEDULE_DELAY="60000")
+        begin = time.monotonic()
+        for number in range(300):
+            exporter.add(light(number))
+            assert exporter.flush(3)
+            time.sleep(0.001 * (number % 3))
+        assert time.monotonic() - begin < 10
+        assert offsets(receiver) == list(range(300))
+        exporter.shutdown(1)
+
+
+def test_a_flush_after_an_outage_wakes_the_thread():
+    """What could not be made ready for it in advance goes out, too."""
+    with Receiver("unavailable") as receiver:
+        exporter = exporter_to(receiver, OTEL_BSP_SCHEDULE_DELAY="60000")
+        exporter.add(light(0))
+        exporter.flush(0.3)
+        receiver.mode = "normal"
+        exporter.add(light(1))
+        assert exporter.flush(5)
+        assert offsets(receiver) == [0, 1]
+        exporter.shutdown(1)
+
+
+def test_an_idle_exporter_ends_at_once(tmp_path):
+    """The thread rests, and spans wait: the exit need not wait for the delay."""
+    with Receiver() as receiver:
+        code = """
+        exporter.add(light(0)); exporter.flush(2)
+        for n in range(1, 10): exporter.add(light(n))
+        time.sleep(0.1)
+        begin = time.monotonic()
+        atexit.unregister(exporter._exits._end)
+        atexit.register(lambda: print(time.monotonic() - begin, file=sys.stderr))
+        atexit.register(exporter._exits._end)
+        """
+        _, told = run(code, receiver, tmp=tmp_path)
+        assert float(told) < 0.5
+        assert offsets(receiver) == list(range(10))
 
 
 @pytest.mark.parametrize("mode", ["refusing", "unavailable", "hanging"])

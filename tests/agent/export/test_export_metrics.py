@@ -5,6 +5,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanKind
+from support.memory import span_id, trace_id
 from support.receiver import Receiver
 
 from lineage.agent.export.config import build
@@ -16,7 +17,7 @@ def processed() -> LightSpan:
     span = LightSpan()
     constant = {"messaging.system": "kafka", "messaging.operation.name": "process", "messaging.destination.name": "t"}
     span.template = Template("process t", SpanKind.CONSUMER, {**constant, "messaging.client.id": "many"})
-    span.trace_id, span.span_id, span.parent_id, span.sampled, span.state = 1, 2, 3, True, None
+    span.trace_id, span.span_id, span.parent_id = trace_id(1), span_id(2), span_id(3)
     span.start_time, span.end_time = 10**18, 10**18 + 250_000_000
     span.partition = span.offset = span.size = span.timestamp = span.key = None
     return span

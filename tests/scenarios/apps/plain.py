@@ -13,6 +13,7 @@ READS = [topic for topic in os.environ["APP_READS"].split(",") if topic]
 WRITES = [topic for topic in os.environ["APP_WRITES"].split(",") if topic]
 COUNT = int(os.environ["APP_COUNT"])
 MODE = os.environ["APP_MODE"]
+STATE = os.environ.get("APP_STATE")
 GROUP = os.environ["APP_GROUP"]
 JOINS = bool(os.environ["APP_JOINS"])
 PARTITIONS = range(int(os.environ["APP_PARTITIONS"]))

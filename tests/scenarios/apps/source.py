@@ -5,7 +5,7 @@ from plain import COUNT, MODE, PRODUCER, WRITES, event
 
 HEADERS = [("tenant", b"acme"), ("tenant-region", b"eu"), ("secret", b"s3cr3t")] if MODE == "with headers" else None
 
-customers = COUNT if MODE == "many customers" else 5
+customers = {"many customers": COUNT, "three customers": 3}.get(MODE, 5)
 producer = Producer(PRODUCER)
 for number in range(COUNT):
     for topic in WRITES:

@@ -1,18 +1,17 @@
-"""What waits to be exported: spans as they ended, then encoded, both within bounds.
+"""What waits to be exported: light spans one by one as they are encoded, all others as they are, then chunks of both.
 
 Light spans are bounded by number, as each is about half a kilobyte; all others by an estimate of their bytes.
-Encoded spans count until the receiver has answered for them.
+Chunks count until the receiver has answered for them.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from threading import Condition, RLock
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -26,8 +25,7 @@ _log = logging.getLogger("lineage")
 AnySpan = LightSpan | ReadableSpan
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """How much is kept, and how it is sent. Sizes in bytes, times in seconds."""
 
     spans: int = 8192
@@ -45,9 +43,9 @@ class Backlog:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.light: deque[AnySpan] = deque()
+        self.light: deque[bytes] = deque()
         self.heavy: deque[tuple[AnySpan, int]] = deque()
-        self.observe: Callable[[Iterable[AnySpan]], None] | None = None
+        self.observe: Callable[[AnySpan], None] | None = None
         self.unencodable = 0
         self.held = 0
         self._chunks: deque[Chunk] = deque()
@@ -70,7 +68,7 @@ class Backlog:
         return True
 
     def has_room(self) -> bool:
-        """Whether another chunk may be encoded."""
+        """Whether another chunk may be made."""
         return self.held < self.limits.encoded_size
 
     def is_empty(self) -> bool:
@@ -78,44 +76,54 @@ class Backlog:
         return not (self.light or self.heavy or self._outstanding)
 
     def waiting(self) -> int:
-        """Ended spans that nobody encodes yet."""
+        """Ended spans that are in no chunk yet."""
         return len(self.light) + len(self.heavy)
 
+    def is_enough(self) -> bool:
+        """Whether what waits is worth a request."""
+        return self.waiting() >= self.limits.batch or self._heavy_size >= self.limits.request_size
+
     def unsent(self) -> int:
-        """Spans that no sender has taken, encoded or not."""
+        """Spans that no sender has taken."""
         return self.waiting() + sum(chunk.count for chunk in list(self._chunks))
 
     def waiting_size(self) -> int:
-        """Bytes encoded that no sender has taken."""
+        """Bytes in chunks that no sender has taken."""
         return sum(chunk.size for chunk in list(self._chunks))
 
-    def encode(self, count: int) -> bool:
-        """Turn at most so many ended spans into a chunk; whether there were any."""
+    def waiting_requests(self, count: int, size: int) -> int:
+        """How many requests of so many spans and bytes these chunks make, or a few more."""
+        chunks = list(self._chunks)
+        return max(-(-sum(chunk.count for chunk in chunks) // count), -(-sum(chunk.size for chunk in chunks) // size))
+
+    def pack(self, count: int) -> bool:
+        """Turn at most so many waiting spans into a chunk; whether there were any."""
         with self._changed:
             self._number += 1
             chunk = Chunk([self._number])
-            spans = self._take(count)
-            self._taken += len(spans)
-            self._under_way += len(spans)
+            heavy = self._take_heavy(count)
+            light = self._take_light(count - len(heavy))
+            taken = len(heavy) + len(light)
+            self._taken += taken
+            self._under_way += taken
             self._outstanding.add(self._number)
         try:
-            self._fill(chunk, spans)
+            self._fill(chunk, heavy, light)
         finally:
             # Also when an interrupt came in between: nobody must wait for this chunk for ever.
-            self._encoded(chunk, len(spans))
-        if spans and self.observe is not None:
-            self._show(spans)
-        return bool(spans)
+            self._packed(chunk, taken)
+        return taken > 0
 
-    def _show(self, spans: list[AnySpan]) -> None:
+    def show(self, span: AnySpan) -> None:
+        """Let the observer see a span. Never raises."""
         try:
             if self.observe is not None:
-                self.observe(spans)
-        except Exception:  # noqa: BLE001 - it would fail for each batch alike, and cost the application its spans
+                self.observe(span)
+        except Exception:  # noqa: BLE001 - it would fail for each span alike, and cost the application its time
             self.observe = None
             _log.warning("durations are not measured any more", exc_info=True)
 
-    def _take(self, count: int) -> list[AnySpan]:
+    def _take_heavy(self, count: int) -> list[AnySpan]:
         spans: list[AnySpan] = []
         weight = 0
         while self.heavy and len(spans) < count and weight < self.limits.request_size:
@@ -123,28 +131,28 @@ class Backlog:
             spans.append(span)
             weight += more
         self._heavy_size -= weight
-        take = self.light.popleft
-        spans += [take() for _ in range(min(count - len(spans), len(self.light)))]
         return spans
 
-    def _fill(self, chunk: Chunk, spans: list[AnySpan]) -> None:
-        encoded = []
-        for span in spans:
+    def _take_light(self, count: int) -> list[bytes]:
+        take = self.light.popleft
+        return [take() for _ in range(min(count, len(self.light)))]
+
+    def _fill(self, chunk: Chunk, heavy: list[AnySpan], light: list[bytes]) -> None:
+        for span in heavy:
             try:
-                # Not isinstance: asking an abstract class takes ten times as long.
-                if hasattr(span, "template"):
-                    encoded.append(encode(span))  # type: ignore[arg-type]  # only light spans have a template
+                if isinstance(span, LightSpan):
+                    chunk.put(LIGHT_SCOPE, encode(span))
                 else:
                     chunk.put(encode_scope(span.instrumentation_scope), encode_readable(span))
             except Exception:  # noqa: BLE001 - one span that cannot be written must not take the others along
                 self.unencodable += 1
                 chunk.count -= 1
-        chunk.count += len(spans)
-        if encoded:
-            joined = b"".join(encoded)
-            chunk.put(LIGHT_SCOPE, Packed(joined) if self.held > self.limits.encoded_size // 3 else joined)
+        chunk.count += len(heavy) + len(light)
+        if light:
+            joined = b"".join(light)
+            chunk.put(LIGHT_SCOPE, Packed(joined) if self.held > self.limits.request_size else joined)
 
-    def _encoded(self, chunk: Chunk, taken: int) -> None:
+    def _packed(self, chunk: Chunk, taken: int) -> None:
         with self._changed:
             # Some could not be written.
             self._under_way += chunk.count - taken
@@ -155,7 +163,7 @@ class Backlog:
             self._chunks.append(chunk)
 
     def next_chunk(self, count: int, size: int) -> Chunk | None:
-        """The oldest encoded spans: one chunk, and those after it that fit into the count and size."""
+        """The oldest chunks: one chunk, and those after it that fit into the count and size."""
         with self._changed:
             if not self._chunks:
                 return None
@@ -201,7 +209,7 @@ class Backlog:
         return dropped
 
     def wait_for_room(self, seconds: float) -> bool:
-        """Wait until a chunk may be encoded."""
+        """Wait until a chunk may be made."""
         with self._changed:
             return self._changed.wait_for(self.has_room, seconds)
 
@@ -221,7 +229,7 @@ class Backlog:
         return False
 
     def remaining(self) -> int:
-        """How many spans are not exported: waiting, being encoded, or under way."""
+        """How many spans are not exported: waiting or under way."""
         return self.waiting() + self._under_way
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.util.re import parse_env_headers
 
 from lineage.agent.export.backlog import Limits
 from lineage.agent.export.exporter import Exporter
@@ -37,6 +36,8 @@ def _url(text: str) -> str:
 
 
 def _headers(text: str) -> Mapping[str, str]:
+    from opentelemetry.util.re import parse_env_headers
+
     return dict(parse_env_headers(text, liberal=True))
 
 
@@ -125,7 +126,7 @@ class ExportSettings:
         """The bounds of the queue, with what was set."""
         limits = Limits()
         batch = min(self.batch or limits.batch, self.queue or limits.spans)
-        return replace(limits, spans=self.queue or limits.spans, batch=batch, delay=self.delay or limits.delay)
+        return limits._replace(spans=self.queue or limits.spans, batch=batch, delay=self.delay or limits.delay)
 
     def transport(self, env: Mapping[str, str]) -> Transport:
         """The way to the receiver or file; `env` has the proxies."""

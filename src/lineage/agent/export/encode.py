@@ -13,8 +13,11 @@ from typing import Any
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, TraceState
 
+from lineage.agent import native
+from lineage.agent.export.stores import writer_link
 from lineage.agent.export.wire import LOW, SMALL, attribute, attributes, field, text, varint
-from lineage.agent.spans import LightSpan, Template
+from lineage.agent.links import WriterLink
+from lineage.agent.spans import LightSpan, Rare, Template
 from lineage.model import semconv
 
 SPAN = b"\x12"
@@ -23,6 +26,7 @@ ATTRIBUTE = b"\x4a"
 HAS_REMOTE, REMOTE = 0x100, 0x200
 _FLAGS = struct.Struct("<BBI").pack
 _TIMES = struct.Struct("<BQBQ").pack
+_HEAD = struct.Struct("<2s16s2s8sBQBQ").pack
 _IDS_MASK, _ID_MASK = (1 << 128) - 1, (1 << 64) - 1
 
 _PARTITIONS = [attribute(ATTRIBUTE, semconv.PARTITION, str(number)) for number in range(512)]
@@ -68,19 +72,25 @@ _KEYS = [
 """What stands before a key of that many bytes."""
 
 
-def encode(span: LightSpan) -> bytes:
-    """One light span as a field of ``ScopeSpans``; values of a wrong type become text."""
-    rare = bool(span.__dict__)
+def _encode(span: LightSpan) -> bytes:
     try:
-        body = _careful(span) if rare and _replaces(span) else _plain(span)
+        body = _plain(span) if span.rare is None or not _replaces(span) else _careful(span)
     except Exception:  # noqa: BLE001 - a hostile value: the careful way, which costs more
         body = _careful(span)
-    if rare:
-        body += _rare(span)
+    if span.rare is not None:
+        body += _rare(span.rare)
     if span.state:
         body += trace_state(span.state)
     size = len(body)
     return SPAN + (SMALL[size] if size < 16384 else varint(size)) + body
+
+
+_NAMES = tuple(
+    field(b"\x0a", name.encode())
+    for name in (semconv.PARTITION, semconv.OFFSET, semconv.BODY_SIZE, semconv.TIMESTAMP, semconv.KEY)
+)
+encode = native.encoder(LightSpan, Template, _NAMES, _encode)
+"""One light span as a field of ``ScopeSpans``; values of a wrong type become text."""
 
 
 def _replaces(span: LightSpan) -> bool:
@@ -95,15 +105,11 @@ def _plain(span: LightSpan) -> bytes:
     if head is None:
         head = span.template.encoded = _constant(span.template)
     parts = [
-        b"\x0a\x10",
-        span.trace_id.to_bytes(16, "big"),
-        b"\x12\x08",
-        span.span_id.to_bytes(8, "big"),
-        _TIMES(0x39, span.start_time, 0x41, span.end_time),
+        _HEAD(b"\x0a\x10", span.trace_id, b"\x12\x08", span.span_id, 0x39, span.start_time, 0x41, span.end_time),
         head,
     ]
     if span.parent_id:
-        parts += b"\x22\x08", span.parent_id.to_bytes(8, "big")
+        parts += b"\x22\x08", span.parent_id
     if (partition := span.partition) is not None:
         parts.append(_PARTITIONS[partition] if 0 <= partition < 512 else _partition(partition))
     if (number := span.offset) is not None:
@@ -150,7 +156,7 @@ def _careful(span: LightSpan) -> bytes:
     known = {name: value for name, value in span.all_attributes().items() if name not in extra}
     return b"".join(
         (
-            identity(_whole(span.trace_id), _whole(span.span_id), _whole(span.parent_id)),
+            identity(span.trace_id, span.span_id, span.parent_id),
             times(_whole(span.start_time), _whole(span.end_time)),
             _constant(Template(template.name, template.kind, known)),
         )
@@ -161,26 +167,29 @@ def _whole(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _rare(span: LightSpan) -> bytes:
-    parts = [attributes(ATTRIBUTE, span.extra)] if span.extra else []
-    if span.renamed:
+def _rare(rare: Rare) -> bytes:
+    parts = [attributes(ATTRIBUTE, rare.extra)] if rare.extra else []
+    if rare.renamed:
         # Of a field given twice, the later one counts.
-        parts.append(field(b"\x2a", text(span.renamed)))
-    if span.links:
-        parts.append(links(span.links))
-    if span.events:
-        parts.append(events(span.events))
-    if span.status is not None:
-        parts.append(status(span.status))
+        parts.append(field(b"\x2a", text(rare.renamed)))
+    if rare.links:
+        parts.append(links(rare.links))
+    if rare.events:
+        parts.append(events(rare.events))
+    if rare.status is not None:
+        parts.append(status(rare.status))
     return b"".join(parts)
 
 
-def identity(trace_id: int, span_id: int, parent_id: int) -> bytes:
-    """The ids of a span; 0 is no parent."""
-    ids = (
-        b"\x0a\x10" + (trace_id & _IDS_MASK).to_bytes(16, "big") + b"\x12\x08" + (span_id & _ID_MASK).to_bytes(8, "big")
-    )
-    return ids + (b"\x22\x08" + (parent_id & _ID_MASK).to_bytes(8, "big") if parent_id else b"")
+def identity(trace_id: bytes, span_id: bytes, parent_id: bytes) -> bytes:
+    """The ids of a span; an empty parent is none."""
+    ids = b"\x0a\x10" + trace_id + b"\x12\x08" + span_id
+    return ids + b"\x22\x08" + parent_id if parent_id else ids
+
+
+def as_ids(context: SpanContext) -> tuple[bytes, bytes]:
+    """Trace and span id as OTLP writes them; what is too large loses its head."""
+    return (context.trace_id & _IDS_MASK).to_bytes(16, "big"), (context.span_id & _ID_MASK).to_bytes(8, "big")
 
 
 def times(start: int, end: int) -> bytes:
@@ -224,16 +233,16 @@ def _event(event: Event) -> bytes:
 
 def links(of: Iterable[Link]) -> bytes:
     """The links of a span."""
-    return b"".join([_link(link) for link in of])
+    return b"".join([writer_link(link) if link.__class__ is WriterLink else _link(link) for link in of])
 
 
 def _link(link: Link) -> bytes:
     context: SpanContext = link.context
-    trace_id, span_id = context.trace_id & _IDS_MASK, context.span_id & _ID_MASK
+    trace_id, span_id = as_ids(context)
     remote = HAS_REMOTE | REMOTE if context.is_remote else HAS_REMOTE
     body = b"\x0a\x10%b\x12\x08%b\x35%b" % (
-        trace_id.to_bytes(16, "big"),
-        span_id.to_bytes(8, "big"),
+        trace_id,
+        span_id,
         (int(context.trace_flags) & 0xFF | remote).to_bytes(4, "little"),
     )
     if context.trace_state:

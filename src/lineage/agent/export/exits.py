@@ -47,11 +47,17 @@ class AtExit:
         exporter = self._exporter()
         self._left = exporter.limits.exit if exporter else 0.0
 
+    @property
+    def spent(self) -> float:
+        """How long this exit has waited so far (seconds)."""
+        exporter = self._exporter()
+        return exporter.limits.exit - self._left if exporter else 0.0
+
     def flush(self) -> bool:
         """Flush within what is left of the limit on the time that an exit may take."""
         exporter = self._exporter()
         begin = monotonic()
-        flushed = exporter is None or exporter.flush(max(self._left, 0))
+        flushed = exporter is None or exporter.flush(max(self._left, 0), leaving=True)
         self._left -= monotonic() - begin
         return flushed
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import Lock, local
 from time import monotonic
 
 from opentelemetry.sdk.resources import Resource
 
 from lineage.agent.export.backlog import AnySpan, Backlog, Limits
+from lineage.agent.export.encode import encode
 from lineage.agent.export.exits import AtExit
 from lineage.agent.export.receiver import Receiver
 from lineage.agent.export.sdk import encode_resource
 from lineage.agent.export.sender import Senders, Transport
+from lineage.agent.spans import LightSpan
 
-# How many spans the application encodes at a time: half a millisecond. It does so whenever the receiver keeps up, not only when
-# the queue is full: two threads that fight for the interpreter lose ten times the time that it takes.
+# How many spans the application packs at a time when the queue is full: at most a millisecond.
 _HELPING = 512
 _MANY_LINKS = 16
 # Half of it, and half again within the second, is the promised 50 ms in any second.
@@ -30,7 +31,7 @@ class Exporter:
         self._resource = encode_resource(resource)
         self._transport = transport
         self.limits = limits or Limits()
-        self._observe: Callable[[Iterable[AnySpan]], None] | None = None
+        self._observe: Callable[[AnySpan], None] | None = None
         self._errors = 0
         self._begin()
         self._exits = AtExit(self)
@@ -45,7 +46,7 @@ class Exporter:
         self._closed = False
         self._dropped = 0
         self._counting = Lock()
-        self._share = min(_HELPING, self.limits.batch, self.limits.spans)
+        self._enough = min(self.limits.batch, self.limits.spans)
         # From how many waiting spans on `add` looks closer: the first one starts the thread.
         self._notice = 1
 
@@ -71,23 +72,27 @@ class Exporter:
         """Attempts that were not accepted."""
         return self._receiver.failed_requests
 
-    def observe(self, observe: Callable[[Iterable[AnySpan]], None] | None) -> None:
-        """Show all spans to this function as they are encoded, mostly on the exporter's thread. None ends it.
+    def observe(self, observe: Callable[[AnySpan], None] | None) -> None:
+        """Show each span to this function as it comes. None ends it.
 
         Who measures them exports that at the exit, too: the last spans must have been shown by then.
         """
         self._observe = self._backlog.observe = observe
         self._exits.come_first()
 
-    def add(self, span: AnySpan) -> None:
-        """Take an ended span. Never raises; when full it may encode, or wait at most 50 ms in any second."""
+    def add(self, span: LightSpan) -> None:
+        """Take an ended light span. Never raises; when full it may pack, or wait at most 50 ms in any second.
+
+        It is encoded at once, while all of it is in the processor's cache: a span that waits is a page that is cold.
+        """
         try:
-            links = span.links
-            if links and len(links) > _MANY_LINKS:
+            if self._backlog.observe is not None:
+                self._backlog.show(span)
+            if span.rare is not None and len(span.links) > _MANY_LINKS:
                 self._add_heavy(span)
                 return
             light = self._light
-            light.append(span)
+            light.append(encode(span))
             if len(light) >= self._notice:
                 self._attend()
         except Exception:  # noqa: BLE001 - the promise: our errors are not the application's
@@ -97,6 +102,7 @@ class Exporter:
     def add_readable(self, span: AnySpan) -> None:
         """Take a span of unknown size: the SDK's. Otherwise as `add`."""
         try:
+            self._backlog.show(span)
             self._add_heavy(span)
         except Exception:  # noqa: BLE001 - as in add
             self._errors += 1
@@ -111,24 +117,21 @@ class Exporter:
         self._attend()
 
     def _attend(self) -> None:
-        if len(self._light) >= self.limits.spans:
-            if not self._relieve():
-                self._drop(self._backlog.drop_oldest(), None)
-        elif len(self._light) >= self._share and self._backlog.has_room() and self._receiver.answers():
-            self._backlog.encode(self._share)
+        if len(self._light) >= self.limits.spans and not self._relieve():
+            self._drop(self._backlog.drop_oldest(), None)
         wake = self._senders.wake
         if wake.is_set() and not self._closed:
             return
         if not self._senders.running or self._closed:
             self._start()
-        if self._backlog.unsent() >= self.limits.batch:
+        if self._backlog.unsent() >= self.limits.batch or self._backlog.is_enough():
             wake.set()
 
     def _start(self) -> bool:
         if self._closed:
             self._drop(self._backlog.drop_all(), "the exporter is shut down")
             return False
-        self._notice = self._share
+        self._notice = self._enough
         self._exits.watch_children()
         try:
             self._senders.start()
@@ -141,7 +144,7 @@ class Exporter:
         """Encode some of what waits, if there is somebody to take it; whether that was done."""
         if not self._receiver.answers() or not self._wait_for_room():
             return False
-        self._backlog.encode(min(_HELPING, self.limits.batch))
+        self._backlog.pack(min(_HELPING, self.limits.batch))
         self._senders.help()
         return True
 
@@ -165,35 +168,49 @@ class Exporter:
                 self._dropped += count
             self._receiver.dropping(reason)
 
-    def flush(self, timeout_seconds: float) -> bool:
-        """Wait until what was added so far is exported. False if not in time, or the receiver cannot be reached."""
-        deadline = monotonic() + timeout_seconds
+    def flush(self, timeout_seconds: float, *, leaving: bool = False) -> bool:
+        """Wait until what was added so far is exported. False if not in time, or the receiver cannot be reached.
+
+        ``leaving`` is for the end of the process, which cannot wait for one answer after the other.
+        """
+        self._senders.leaving = leaving or self._senders.closing
+        try:
+            return self._flush(monotonic() + timeout_seconds)
+        finally:
+            self._senders.leaving = self._senders.closing
+
+    def _flush(self, deadline: float) -> bool:
         if self._backlog.is_empty():
             return True
         if not (self._senders.running or self._start()):
             self._senders.drain(deadline)
-        self._encode_all()
+        self._pack_all()
         self._senders.urgent.set()
+        self._senders.asked = True
         self._senders.wake.set()
         unreachable = self._receiver.unreachable
         return self._backlog.wait(deadline, lambda: self._receiver.unreachable > unreachable)
 
-    def _encode_all(self) -> None:
+    def _pack_all(self) -> None:
         # Senders that wait for an answer take what is encoded with their next request.
         backlog = self._backlog
-        while self._receiver.answers() and backlog.has_room() and backlog.encode(self.limits.batch):
-            self._senders.help()
+        while self._receiver.answers() and backlog.has_room() and backlog.pack(self.limits.batch):
+            if not self._senders.leaving:
+                self._senders.help()
+        while self._senders.help():
+            pass
 
     def shutdown(self, timeout_seconds: float = 2.0) -> bool:
         """Flush, then stop for good. What is not exported in time is dropped, counted and logged: False then."""
         if self._closed:
             return True
         deadline = monotonic() + timeout_seconds
+        spent = self._exits.spent
         dropped = self.dropped
         self._senders.deadline = deadline
         self._senders.closing = True
         if not self.flush(timeout_seconds) and (left := self._backlog.remaining()):
-            self._receiver.tell(f"{left} spans were left at the exit, after {timeout_seconds:.1f} s of waiting")
+            self._receiver.tell(f"{left} spans were left at the exit, after {spent + timeout_seconds:.1f} s of waiting")
         self._closed = True
         self._notice = 1
         self._senders.abort()

@@ -22,7 +22,7 @@ def encode_readable(span: ReadableSpan) -> bytes:
     """One SDK span as a field of ``ScopeSpans``."""
     context = span.get_span_context() or INVALID_SPAN_CONTEXT
     parts = (
-        encode.identity(context.trace_id, context.span_id, span.parent.span_id if span.parent else 0),
+        encode.identity(*encode.as_ids(context), encode.as_ids(span.parent)[1] if span.parent else b""),
         encode.trace_state(context.trace_state) if context.trace_state else b"",
         field(b"\x2a", text(span.name)),
         encode.kind(span.kind),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
@@ -17,8 +16,7 @@ from lineage.agent.export.receiver import Receiver
 from lineage.agent.export.sdk import request_parts
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of a request. `pause` (seconds) is what the receiver asked for before the next attempt."""
 
     ok: bool
@@ -81,6 +79,7 @@ class Senders:
         self.dropped = 0
         self.wake = Event()
         self.urgent = Event()
+        self.leaving = False
         self.closing = False
         self.deadline = float("inf")
         self._resource = resource
@@ -88,6 +87,9 @@ class Senders:
         self._main: Thread | None = None
         self._extra = 0
         self._busy = 0
+        self._late = False
+        # Somebody waits for what is here now: the next look of the thread takes it.
+        self.asked = False
         self._connections: set[Connection] = set()
 
     def start(self) -> None:
@@ -103,20 +105,29 @@ class Senders:
         """Whether the thread is there."""
         return self._main is not None and self._main.is_alive()
 
-    def help(self) -> None:
-        """Start one more thread if all wait for the receiver and another request is ready."""
+    def help(self) -> bool:
+        """Start one more thread if all wait for the receiver and another request is ready; whether that was done."""
         limits = self.backlog.limits
-        if self._busy <= self._extra or self.backlog.waiting_size() < limits.request_size // 2:
-            return
+        idle = self._extra + 1 - self._busy
+        most = min(limits.senders, self.transport.connections)
+        if self.leaving:
+            # There is no time to wait for those that wait for an answer.
+            most = 2 * most if most > 1 else 1
+            if self.backlog.waiting_requests(*self._largest()) <= idle:
+                return False
+        elif idle > 0 or self.backlog.waiting_size() < limits.request_size // 2:
+            return False
         with self._lock:
-            if self._extra >= min(limits.senders, self.transport.connections) - 1:
-                return
+            if self._extra >= most - 1:
+                return False
             self._extra += 1
         try:
             Thread(target=self._run, args=(self._extra_loop,), name="lineage-export-more", daemon=True).start()
         except RuntimeError:
             # The interpreter is on its way out, or the system has no more threads.
             self._extra -= 1
+            return False
+        return True
 
     def drain(self, deadline: float) -> None:
         """Send everything from the calling thread: for exits at which no thread can start any more."""
@@ -151,8 +162,10 @@ class Senders:
     def _rest(self) -> None:
         self.urgent.clear()
         # While closing, the last chunks are with other threads: they may come back soon.
-        self.wake.wait(0.01 if self.closing else self.backlog.limits.delay)
+        self._late = not self.wake.wait(0.01 if self.closing else self.backlog.limits.delay)
         self.wake.clear()
+        if self.asked:
+            self.asked, self._late = False, True
 
     def _drain_loop(self, connection: Connection) -> None:
         while monotonic() < self.deadline and self._send_next(connection):
@@ -160,7 +173,7 @@ class Senders:
 
     def _extra_loop(self, connection: Connection) -> None:
         try:
-            while (chunk := self._next()) is not None:
+            while not self._is_over() and (chunk := self._next()) is not None:
                 self._deliver(connection, chunk)
         finally:
             with self._lock:
@@ -168,19 +181,31 @@ class Senders:
 
     def _send_next(self, connection: Connection) -> bool:
         chunk = self._next()
-        if chunk is None and self.backlog.encode(self.backlog.limits.batch):
+        if chunk is None and self._is_due() and self.backlog.pack(self.backlog.limits.batch):
             chunk = self._next()
+        self._late = False
         if chunk is None:
             return False
         self._deliver(connection, chunk)
         return True
 
+    def _is_due(self) -> bool:
+        """Whether to send what waits: enough of it, long enough, or somebody waits for it.
+
+        Many small requests cost the application dearly: each time that this thread wants the interpreter, an application that polls
+        has to wake it at each poll, until the interpreter makes it give way after 5 ms.
+        """
+        return self._late or self.closing or self.urgent.is_set() or self.backlog.is_enough()
+
     def _next(self) -> Chunk | None:
+        return self.backlog.next_chunk(*self._largest())
+
+    def _largest(self) -> tuple[int, int]:
+        """How many spans and bytes a request may have: more for a receiver that takes its time, and at the exit."""
         limits = self.backlog.limits
-        # Fewer and larger requests for a receiver that takes its time, and at the exit.
-        slow = self.closing or self.receiver.latency > 0.2
-        size = self.transport.largest if slow else limits.request_size
-        return self.backlog.next_chunk(limits.batch * (8 if slow else 1), size)
+        if self.leaving or self.receiver.latency > 0.2:
+            return limits.batch * 8, self.transport.largest
+        return limits.batch, limits.request_size
 
     def _deliver(self, connection: Connection, chunk: Chunk) -> None:
         parts = request_parts(self._resource, chunk.scopes)
@@ -222,13 +247,16 @@ class Senders:
             else:
                 self.urgent.wait(min(left, 0.25))
                 self._save_from_overflow()
-        return not (self.closing and monotonic() > self.deadline)
+        return not self._is_over()
+
+    def _is_over(self) -> bool:
+        return self.closing and monotonic() > self.deadline
 
     def _save_from_overflow(self) -> None:
         # A short outage need not cost spans: encoded they take less room, up to the limit.
         backlog = self.backlog
         if len(backlog.light) >= backlog.limits.batch and backlog.has_room():
-            backlog.encode(backlog.limits.batch)
+            backlog.pack(backlog.limits.batch)
 
     def _count(self, exported: int = 0, dropped: int = 0) -> None:
         with self._lock:

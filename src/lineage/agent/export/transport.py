@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import email.utils
+import io
 import os
+import re
 import struct
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lineage.agent.export.packed import Part
@@ -23,10 +24,17 @@ if TYPE_CHECKING:
 
 _RETRIED = frozenset((429, 502, 503, 504))
 _MARGIN = 0.001
+# How long after an answer (seconds) a connection is taken to be open without asking.
+_FRESH = 0.2
+# What every system takes in one call.
+_MOST_PARTS = 64
+_NAME = re.compile(r"[^:\s][^:\r\n]*")
+_LINE_BREAK = re.compile(r"[\r\n]")
+_NO_TARGET = re.compile(r"[\x00-\x20\x7f]")
+_ZONE = re.compile(r"%[^\]]*\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(NamedTuple):
     """Files with the receiver's authority and our own certificate and key; None means the system's, and none."""
 
     certificate: str | None = None
@@ -46,12 +54,11 @@ class Tls:
 NO_TLS = Tls()
 
 
-@dataclass(frozen=True, slots=True)
-class HttpTransport:
+class HttpTransport(NamedTuple):
     """Where to post requests, and how."""
 
     endpoint: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     timeout: float = 10.0
     gzip: bool = False
     tls: Tls = NO_TLS
@@ -80,12 +87,8 @@ class HttpConnection:
         self._transport = transport
         self._http: HTTPConnection | None = None
         self._aborted = False
-        self._headers = {
-            "Content-Type": "application/x-protobuf",
-            "User-Agent": "lineage-instrument",
-            **({"Content-Encoding": "gzip"} if transport.gzip else {}),
-            **transport.headers,
-        }
+        self._answered = 0.0
+        self._start = b""
 
     def send(self, parts: list[Part], deadline: float) -> Answer:
         """Post one request, given in pieces; the deadline is in monotonic seconds. Never raises."""
@@ -106,12 +109,11 @@ class HttpConnection:
         try:
             response = self._exchange(body, deadline)
         except ConnectionError:
-            if not reused:
+            if not reused or self._aborted:
                 raise
             # The receiver closed the idle connection while we wrote.
             self._close()
             response = self._exchange(body, deadline)
-        response.read()
         if response.will_close:
             self._close()
         return _answer(response)
@@ -119,13 +121,55 @@ class HttpConnection:
     def _exchange(self, body: list[Part], deadline: float) -> HTTPResponse:
         try:
             http = self._http or self._open(deadline)
-            self._limit(http, deadline, writing=True)
-            headers = {**self._headers, "Content-Length": str(sum(map(len, body)))}
-            http.request("POST", self._target(), map(bytes, body), headers)
+            if self._aborted:
+                raise ConnectionAbortedError("the exporter is shut down")
+            left = max(deadline - monotonic(), _MARGIN)
+            # What is sent in part is tried once more.
+            _limit(http.sock, left / 2)
+            _write(http.sock, [self._head(sum(map(len, body))), *map(bytes, body)])
         except (TimeoutError, BlockingIOError) as error:
             raise OSError("timed out before the request was written") from error
-        self._limit(http, deadline)
-        return http.getresponse()
+        return self._answer(http.sock, deadline)
+
+    def _answer(self, connection: socket.socket, deadline: float) -> HTTPResponse:
+        from http.client import HTTPException, HTTPResponse
+
+        _limit(connection, max(deadline - monotonic(), _MARGIN))
+        response = HTTPResponse(_Reader(connection), method="POST")  # type: ignore[arg-type]  # all it needs of a socket
+        response.begin()
+        try:
+            response.read()
+        except (OSError, HTTPException):
+            # The status has said it all: what was accepted is not sent again.
+            response.will_close = True
+        self._answered = monotonic()
+        return response
+
+    def _head(self, length: int) -> bytes:
+        if not self._start:
+            self._start = self._make_start()
+        return b"%bContent-Length: %d\r\n\r\n" % (self._start, length)
+
+    def _make_start(self) -> bytes:
+        target = self._target()
+        if _NO_TARGET.search(target):
+            raise ValueError("the endpoint's URL has a space or a control character in it")
+        host = _ZONE.sub("]", urlsplit(self._transport.endpoint).netloc.rpartition("@")[2])
+        headers = {
+            "host": ("Host", host if host.isascii() else host.encode("idna").decode()),
+            "content-type": ("Content-Type", "application/x-protobuf"),
+            "user-agent": ("User-Agent", "lineage-instrument"),
+            **({"content-encoding": ("Content-Encoding", "gzip")} if self._transport.gzip else {}),
+            **{name.lower(): (name, value) for name, value in self._transport.headers.items()},
+        }
+        headers.pop("content-length", None)
+        lines = [f"POST {target} HTTP/1.1"]
+        for name, value in headers.values():
+            # The value may be a secret: it is not shown.
+            if not _NAME.fullmatch(name) or _LINE_BREAK.search(value):
+                raise ValueError(f"the header {name!r} has a character in it that no header may have")
+            lines.append(f"{name}: {value}")
+        return "\r\n".join((*lines, "")).encode("latin-1")
 
     def _target(self) -> str:
         url = urlsplit(self._transport.endpoint)
@@ -152,18 +196,14 @@ class HttpConnection:
         self._http = connection
         return connection
 
-    def _limit(self, http: HTTPConnection, deadline: float, *, writing: bool = False) -> None:
-        if http.sock is None:
-            http.connect()
-        left = max(deadline - monotonic(), _MARGIN)
-        if not (writing and _write_whole(http.sock, left)):
-            http.sock.settimeout(left)
-
     def _is_usable(self) -> bool:
         # Something to read where no answer is due is the end of the connection.
         connection: socket.socket | None = self._http.sock if self._http else None
-        if connection is not None and not _readable(connection):
-            return True
+        if connection is not None:
+            # TLS has more ways to end a connection than one can tell from a request that failed.
+            fresh = _is_plain(connection) and monotonic() - self._answered < _FRESH
+            if fresh or not _readable(connection):
+                return True
         self._close()
         return False
 
@@ -183,20 +223,62 @@ class HttpConnection:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def _write_whole(connection: socket.socket, seconds: float) -> bool:
-    """Let the system wait, so that a large body is one call; whether it can.
+class _Reader:
+    """Reads answers from a socket: all that ``HTTPResponse`` asks of one."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - it is always "rb"
+        """The answer, to be read."""
+        return io.BufferedReader(_Incoming(self._connection))
+
+
+class _Incoming(io.RawIOBase):
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return self._connection.recv_into(buffer)
+        except BlockingIOError as error:
+            # How the system tells that the time is up.
+            raise TimeoutError from error
+
+
+def _limit(connection: socket.socket, seconds: float) -> None:
+    """Let the system do the waiting, where it can.
 
     With Python's own timeout a body goes out in small pieces, and after each this thread asks for the interpreter again. An
     application that polls lets go of it 100,000 times a second, and would have to wake this thread each time.
     """
     import socket
 
-    if type(connection) is not socket.socket or not hasattr(socket, "SO_SNDTIMEO") or os.name != "posix":
-        return False
-    # What is sent in part is tried once more.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", *_parts_of(seconds / 2)))
+    if not _is_plain(connection) or not hasattr(socket, "SO_SNDTIMEO") or os.name != "posix":
+        connection.settimeout(seconds)
+        return
+    limit = struct.pack("ll", *_parts_of(seconds))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
     connection.settimeout(None)
-    return True
+
+
+def _write(connection: socket.socket, parts: list[bytes]) -> None:
+    """All parts in one call of the system, if it takes them."""
+    if not _is_plain(connection) or not hasattr(connection, "sendmsg") or len(parts) > _MOST_PARTS:
+        connection.sendall(b"".join(parts))
+        return
+    written = connection.sendmsg(parts)
+    if written < sum(map(len, parts)):
+        connection.sendall(memoryview(b"".join(parts))[written:])
+
+
+def _is_plain(connection: socket.socket) -> bool:
+    """Whether this is the system's own socket: neither TLS nor a green one, which keeps its own time."""
+    return type(connection).__module__ == "socket"
 
 
 def _parts_of(seconds: float) -> tuple[int, int]:
@@ -235,8 +317,10 @@ def _seconds(retry_after: str | None) -> float | None:
     try:
         return max(float(retry_after), 0.0)
     except ValueError:
-        date = email.utils.parsedate_tz(retry_after)
-        return max(email.utils.mktime_tz(date) - time(), 0.0) if date else None
+        from email.utils import mktime_tz, parsedate_tz
+
+        date = parsedate_tz(retry_after)
+        return max(mktime_tz(date) - time(), 0.0) if date else None
 
 
 def proxy_for(endpoint: str, env: Mapping[str, str]) -> str | None:

@@ -7,7 +7,6 @@ are left alone otherwise.
 from __future__ import annotations
 
 import functools
-from asyncio import Future
 from collections.abc import Generator
 from typing import Any
 
@@ -18,18 +17,25 @@ from lineage.agent.recorder import active
 _POLLS = ("poll", "consume")
 
 
-class _Adopting(Future):  # type: ignore[type-arg]  # generic only from 3.9 on at runtime, for type checkers always
-    """A future whose result becomes what is being handled where it is awaited."""
+@functools.cache
+def _future_class() -> Any:
+    # Made when one is needed: asyncio takes long to import, and who uses it has done so by then.
+    from asyncio import Future
 
-    consumer: Any = None
+    class Adopting(Future):  # type: ignore[type-arg]  # generic only from 3.9 on at runtime, for type checkers always
+        """A future whose result becomes what is being handled where it is awaited."""
 
-    def result(self) -> Any:
-        return adopt(self.consumer, super().result())
+        consumer: Any = None
 
-    def __await__(self) -> Generator[Any, None, Any]:
-        return adopt(self.consumer, (yield from super().__await__()))
+        def result(self) -> Any:
+            return adopt(self.consumer, super().result())
 
-    __iter__ = __await__
+        def __await__(self) -> Generator[Any, None, Any]:
+            return adopt(self.consumer, (yield from super().__await__()))
+
+        __iter__ = __await__
+
+    return Adopting
 
 
 def run_in_executor(original: Any) -> Any:
@@ -70,7 +76,7 @@ def _polled(func: Any) -> Any:
 def _adopting(future: Any, consumer: Any, loop: Any) -> Any:
     from asyncio.futures import _chain_future  # type: ignore[attr-defined]  # private, and all there is
 
-    ours = _Adopting(loop=loop)
+    ours = _future_class()(loop=loop)
     ours.consumer = consumer
     _chain_future(future, ours)
     return ours

@@ -7,7 +7,7 @@ from typing import Any
 
 from lineage.agent.batch import Round
 from lineage.agent.clients import Client
-from lineage.agent.guard import guarded
+from lineage.agent.guard import guarded, swallow
 from lineage.agent.instances import client_of
 from lineage.agent.patches.confluent_kafka.clusters import learn_cluster
 from lineage.agent.patches.confluent_kafka.subclass import subclass
@@ -15,6 +15,9 @@ from lineage.agent.receives import Received
 from lineage.agent.recorder import Recorder, switch
 from lineage.model import semconv
 from lineage.model.headers import LINEAGE, is_lineage
+
+# A named tuple's own constructor takes three times as long.
+_new = tuple.__new__
 
 
 def traced_consumer(original: Any) -> Any:
@@ -48,13 +51,16 @@ def traced_consumer(original: Any) -> Any:
     return subclass(original, methods)
 
 
-@guarded
-def asked(recorder: Recorder, consumer: Any) -> Client:
+def asked(recorder: Recorder, consumer: Any) -> Client | None:
     """The consumer is asked for more: what it gave before has been handled."""
-    client = client_of(recorder, consumer, semconv.PROCESS)
-    recorder.receives.next_request(client)
-    if recorder.settlements.polls:
-        client.requested = time_ns()
+    try:
+        client = recorder.clients.get(id(consumer)) or client_of(recorder, consumer, semconv.PROCESS)
+        recorder.receives.next_request(client)
+        if recorder.settlements.polls:
+            client.requested = time_ns()
+    except Exception as error:  # noqa: BLE001  # ``guarded`` by hand, for each poll comes here
+        swallow(error)
+        return None
     return client
 
 
@@ -90,33 +96,41 @@ def several(recorder: Recorder, client: Client, original: Any, consumer: Any, me
 
 def received(message: Any) -> Received | None:
     """The facts of a message; None for an error event or the end of a partition."""
-    if message.error() is not None:
-        return None
+    return _facts(message) if message.error() is None else None
+
+
+def _facts(message: Any) -> Received:
     kind, timestamp = message.timestamp()
-    return Received(
-        message,
-        message.topic(),
-        message.partition(),
-        message.offset(),
-        message.key(),
-        message.value(),
-        message.headers(),
-        timestamp if kind else None,
+    return _new(
+        Received,
+        (
+            message,
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            message.key(),
+            message.value(),
+            message.headers(),
+            timestamp if kind else None,
+            None,
+        ),
     )
 
 
-@guarded
 def _one(recorder: Recorder, client: Client, original: Any, consumer: Any, message: Any) -> None:
-    facts = received(message)
-    if facts is None:
-        return
-    if client.cluster is None:
-        learn_cluster(client, original, consumer)
-    recorder.receives.one(client, facts)
-    if recorder.hides_header:
-        _hide_headers([message])
-    if recorder.settlements.polls and client.open is not None:
-        recorder.settlements.polled(client, facts.topic, client.requested, [client.open])
+    try:
+        if message.error() is not None or not client.traces(message.topic()):
+            return
+        facts = _facts(message)
+        if client.cluster is None:
+            learn_cluster(client, original, consumer)
+        recorder.receives.one(client, facts)
+        if recorder.hides_header:
+            _hide_headers([message])
+        if recorder.settlements.polls and client.open is not None:
+            recorder.settlements.polled(client, facts.topic, client.requested, [client.open])
+    except Exception as error:  # noqa: BLE001  # ``guarded`` by hand, for each message comes here
+        swallow(error)
 
 
 def _hide_headers(messages: list[Any]) -> None:

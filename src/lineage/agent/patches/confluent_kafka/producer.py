@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lineage.agent.clients import Client
-from lineage.agent.guard import guarded
+from lineage.agent.guard import guarded, swallow
 from lineage.agent.instances import client_of
 from lineage.agent.patches.confluent_kafka.batches import produce_each
 from lineage.agent.patches.confluent_kafka.clusters import learn_cluster
@@ -54,7 +54,8 @@ def _produce(original: Any) -> Any:
             send = _start(recorder, self, topic, value, key, headers, callback)
         if send is None:
             return produce_(self, topic, value, key, partition, callback, None, timestamp, headers)
-        report = None if callback is None and send.client.info.hidden_callback else send
+        # Without a callback of ours the client has none to make a message for.
+        report = None if send.callback is None and (send.end_time or send.client.info.hidden_callback) else send
         try:
             result = produce_(self, topic, value, key, partition, report, None, timestamp, send.headers)
         except BaseException as error:
@@ -84,14 +85,17 @@ def _refusable(topic: Any, *given: Any) -> tuple[Any, ...]:
     return (topic, *known, None, timestamp, headers, *extra)
 
 
-@guarded
 def _start(
     recorder: Recorder, producer: Any, topic: Any, value: Any, key: Any, headers: Any, callback: Any
 ) -> SendSpan | None:
-    client = client_of(recorder, producer, semconv.SEND)
-    if topic.__class__ is not str or not (callback is None or callable(callback)):
+    try:
+        client = recorder.clients.get(id(producer)) or client_of(recorder, producer, semconv.SEND)
+        if topic.__class__ is not str or not (callback is None or callable(callback)):
+            return None
+        return recorder.sends.start(client, topic, value, key, headers, callback)
+    except Exception as error:  # noqa: BLE001  # ``guarded`` by hand, for each send comes here
+        swallow(error)
         return None
-    return recorder.sends.start(client, topic, value, key, headers, callback)
 
 
 def _produce_batch(original: Any) -> Any:
