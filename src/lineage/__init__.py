@@ -5,18 +5,19 @@ Run an application as ``lineage-instrument python app.py``, or call ``instrument
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from lineage.version import __version__
 
+# Imports stand inside the functions: who only wants `lineage.model` pays for nothing else, and the launcher not even for typing.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from typing import Any
 
 __all__ = ["__version__", "handling", "instrument", "uninstrument"]
 
-# Imports stand inside the functions: who only wants `lineage.model` pays for nothing else.
-
 
 def instrument() -> bool:
-    """Trace this process, as ``lineage-instrument`` would, but without other instrumentations than the one for threads.
+    """Trace this process, as ``lineage-instrument`` would, but without other instrumentations.
 
     Uses the tracer provider that the application has set, or sets one from the ``OTEL_*`` variables. Works after the
     Kafka library was imported, too; clients that exist already are not traced. Returns whether tracing is on; if it is
@@ -24,19 +25,15 @@ def instrument() -> bool:
     """
     import os
 
-    from lineage.agent import activation, threads
+    from lineage.agent import activation
 
-    active = activation.activate(os.environ)
-    if active:
-        threads.instrument(os.environ)
-    return active
+    return activation.activate(os.environ)
 
 
 def uninstrument() -> None:
     """Undo ``instrument()``: the Kafka libraries are again what they were, object by object."""
-    from lineage.agent import activation, threads
+    from lineage.agent import activation
 
-    threads.uninstrument()
     activation.deactivate()
 
 
@@ -45,11 +42,3 @@ def handling(*messages: Any) -> AbstractContextManager[None]:
     from lineage.agent.handling import handling as block
 
     return block(*messages)
-
-
-def __getattr__(name: str) -> str:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("lineage-instrument")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
