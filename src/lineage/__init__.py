@@ -11,9 +11,12 @@ from lineage.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from typing import Any
+    from typing import Any, TypeVar, overload
 
-__all__ = ["__version__", "handling", "instrument", "uninstrument"]
+    _Mapping = TypeVar("_Mapping")
+
+
+__all__ = ["__version__", "handling", "instrument", "state", "uninstrument"]
 
 
 def instrument() -> bool:
@@ -42,3 +45,29 @@ def handling(*messages: Any) -> AbstractContextManager[None]:
     from lineage.agent.handling import handling as block
 
     return block(*messages)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def state(name: str, *, writers: Any = None) -> dict[Any, Any]: ...
+
+    @overload
+    def state(name: str, mapping: _Mapping, *, writers: Any = None) -> _Mapping: ...
+
+
+def state(name: str, mapping: Any = None, *, writers: Any = None) -> Any:
+    """A dict, or any mutable mapping, as a state store: who reads a value links to who wrote it.
+
+    ``lineage.state("totals")`` is a new dict; ``lineage.state("totals", mapping)`` traces one that there is, ``writers`` being a
+    second mapping to keep who wrote its values (bytes, by key) if these outlive the process. Without the agent it is the
+    mapping itself.
+    """
+    import sys
+
+    recorder = sys.modules.get("lineage.agent.recorder")
+    if recorder is None or recorder.active() is None:
+        return {} if mapping is None else mapping
+    from lineage.agent.mapping import state as traced
+
+    return traced(name, mapping, writers)

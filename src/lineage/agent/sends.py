@@ -117,29 +117,13 @@ class Sends:
             self.counts["sends_without_cause"] += 1
         sequence = next(topic.count) if pairs is not None else 0
         callback = callback if callback is not None else client.info.on_delivery
-        made = None if pairs is None or BAGGAGE_KEY in context else sequence
-        span: SendSpan | None = (
-            None
-            if self._plain is None
-            else _send(self, client, topic, context, callback, value, parent, cause.event, made, time_ns(), self._plain)
-        )
-        if span is None:
-            made, span = None, self._begin(client, topic, context, cause, parent, value, key)
-            span.callback = callback
-        if (
-            cause.others
-            or cause.role is not None
-            or value is None
-            or client.transaction is not None
-            or self._capture.headers
-        ):
+        quick = self._quick(client, topic, context, callback, value, parent, cause.event, pairs, sequence)
+        span = quick or self._begin(client, topic, context, cause, parent, value, key)
+        if self._is_rare(client, cause, value):
             self._describe(span, client, cause, value, pairs)
-        if self._suppressed:
-            self._pass_through(span, parent)
-        if made is None:
-            span.headers = headers if pairs is None else self._outbound.headers(span, sequence, pairs)
-        elif pairs:
-            span.headers = self._outbound.after(pairs, span.headers)
+        if quick is None:
+            span.callback = callback
+            self._give_headers(span, parent, headers, pairs, sequence)
         if client.transaction is not None:
             client.last_send = span
         if span.sampled and not self._suppressed:
@@ -148,6 +132,36 @@ class Sends:
             # Nobody waits for its report.
             span.end_time = span.start_time
         return span
+
+    def _quick(
+        self,
+        client: Client,
+        topic: Topic,
+        context: Context,
+        callback: Any,
+        value: Any,
+        parent: Any,
+        event: Any,
+        pairs: Pairs | None,
+        sequence: int,
+    ) -> SendSpan | None:
+        """The span of a plain send with its headers, compiled; None where that is Python's work."""
+        if self._plain is None or pairs is None or BAGGAGE_KEY in context:
+            return None
+        span: SendSpan | None
+        span = _send(self, client, topic, context, callback, value, parent, event, sequence, time_ns(), self._plain)
+        if span is not None and pairs:
+            span.headers = self._outbound.after(pairs, span.headers)
+        return span
+
+    def _is_rare(self, client: Client, cause: Cause, value: Any) -> bool:
+        cause_is = cause.others or cause.role is not None
+        return bool(cause_is or value is None or client.transaction is not None or self._capture.headers)
+
+    def _give_headers(self, span: SendSpan, parent: Any, headers: Any, pairs: Pairs | None, sequence: int) -> None:
+        if self._suppressed:
+            self._pass_through(span, parent)
+        span.headers = headers if pairs is None else self._outbound.headers(span, sequence, pairs)
 
     def _begin(
         self, client: Client, topic: Topic, context: Context, cause: Cause, parent: Any, value: Any, key: Any
