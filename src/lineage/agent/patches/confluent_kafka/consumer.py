@@ -86,7 +86,7 @@ def _closed(recorder: Recorder, client: Client) -> None:
 def several(recorder: Recorder, client: Client, original: Any, consumer: Any, messages: list[Any]) -> list[Any]:
     """The batch to give to the application."""
     learn_cluster(client, original, consumer)
-    batch = recorder.receives.batch(client, messages, map(received, messages))
+    batch = recorder.receives.batch(client, messages, [_received(client, message) for message in messages])
     if recorder.hides_header:
         _hide_headers(messages)
     if recorder.settlements.polls and isinstance(client.open, Round):
@@ -94,9 +94,10 @@ def several(recorder: Recorder, client: Client, original: Any, consumer: Any, me
     return batch
 
 
-def received(message: Any) -> Received | None:
-    """The facts of a message; None for an error event or the end of a partition."""
-    return _facts(message) if message.error() is None else None
+def _received(client: Client, message: Any) -> Received | None:
+    """The facts of a message; None for one that is not traced, an error event or the end of a partition."""
+    traced = message.error() is None and client.traces(message.topic())
+    return _facts(message) if traced else None
 
 
 def _facts(message: Any) -> Received:
@@ -119,9 +120,9 @@ def _facts(message: Any) -> Received:
 
 def _one(recorder: Recorder, client: Client, original: Any, consumer: Any, message: Any) -> None:
     try:
-        if message.error() is not None or not client.traces(message.topic()):
+        facts = _received(client, message)
+        if facts is None:
             return
-        facts = _facts(message)
         if client.cluster is None:
             learn_cluster(client, original, consumer)
         recorder.receives.one(client, facts)
