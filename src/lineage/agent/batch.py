@@ -86,7 +86,7 @@ class Round(Handling):
         span = in_hand(self.find) if self.home == here() and not self.end_time else None
         if span is not None and not span.closed:
             # It was reached when the batch was taken apart; its handling lasts until now.
-            span.end_time = max(time_ns(), span.start_time + 1)
+            span.stop()
         return span
 
     def spans(self) -> Iterator[ProcessSpan]:

@@ -104,16 +104,14 @@ class ProcessSpan(LightSpan):
     def leave(self) -> None:
         """The code has moved on; the span goes out when it is closed."""
         if not self.end_time and not self.closed:
-            now = time_ns()
-            self.end_time = now if now > self.start_time else self.start_time + 1
+            self.stop()
 
     def close(self) -> None:
         """End the span for good, once."""
         if not self.closed:
             self.closed = True
             if not self.end_time:
-                now = time_ns()
-                self.end_time = now if now > self.start_time else self.start_time + 1
+                self.stop()
             self.finish(self)
 
     def disown(self) -> None:

@@ -199,8 +199,7 @@ class Sends:
             partition, offset = message.partition(), message.offset()
             span.partition = partition if partition is not None and partition >= 0 else None
             span.offset = offset if offset is not None and offset >= 0 and error is None else None
-        now = time_ns()
-        span.end_time = now if now > span.start_time else span.start_time + 1
+        span.stop()
         if client.serving and client.cluster is None and len(client.undescribed) < _MAX_UNDESCRIBED:
             client.undescribed.append(span)
         else:

@@ -11,7 +11,6 @@ Outside of any event, nothing is recorded and a value has no writer. Where a spa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from time import time_ns
 from typing import Any
 
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -25,7 +24,7 @@ from lineage.agent.guard import guarded
 from lineage.agent.links import WriterLink, link_enclosing, link_writers
 from lineage.agent.settings import Settings
 from lineage.agent.spans import LightSpan, Template
-from lineage.agent.tracing import Tracing, fail
+from lineage.agent.tracing import Tracing, end, fail
 from lineage.model import semconv
 from lineage.model.contributors import Contributors
 from lineage.model.headers import BAGGAGE
@@ -195,9 +194,7 @@ class States:
 
     def _end(self, span: LightSpan, context: Context) -> None:
         self._tracing.started(span, context)
-        now = time_ns()
-        span.end_time = now if now > span.start_time else span.start_time + 1
-        span.finish(span)
+        end(span)
 
     def _writer(self, span: Any, cause: Cause) -> Writer:
         event = cause.event

@@ -164,8 +164,8 @@ def fail(span: LightSpan, kind: str, description: str) -> None:
 
 
 def end(span: LightSpan) -> None:
-    """End a span that ends by itself no other way; never without a duration, Jaeger warns of those."""
-    span.end_time = max(time_ns(), span.start_time + 1)
+    """End a span that ends by itself no other way."""
+    span.stop()
     span.finish(span)
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import base64
 import re
 from binascii import hexlify, unhexlify
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote, unquote
 
 from .contributors import IDS, Contributors, Range
@@ -57,6 +59,11 @@ def _fitting(text: bytes, more: str) -> bytes:
 def _range_text(of: Range, topic: str | None) -> str:
     name = "" if of.topic == topic else quote(of.topic, safe="", errors="replace") + "/"
     return f"{name}{of.partition}.{of.low}-{of.high}"
+
+
+def header_in(headers: Iterable[tuple[Any, Any]]) -> Any:
+    """The value of the last such header of a record, for ``parse_writer``; None if it has none."""
+    return next((value for name, value in reversed(list(headers)) if name == HEADER), None)
 
 
 def parse_writer(value: object) -> Writer | None:

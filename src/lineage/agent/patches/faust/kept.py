@@ -12,7 +12,7 @@ from lineage.agent.guard import guarded
 from lineage.agent.patches.faust import sidecars
 from lineage.agent.recorder import Recorder
 from lineage.agent.statestore import States, Store
-from lineage.model.changelog import HEADER, format_writer, parse_writer
+from lineage.model.changelog import HEADER, format_writer, header_in, parse_writer
 from lineage.model.contributors import ENDS
 from lineage.model.writers import Writer
 
@@ -105,7 +105,7 @@ class Kept:
         """These records of the changelog were applied."""
         for event in events:
             message = event.message
-            writer = None if message.value is None else parse_writer(_header(message.headers))
+            writer = None if message.value is None else parse_writer(header_in(_pairs(message.headers)))
             if self.in_memory:
                 key = self._table._to_key(event.key)
                 self._remember(key, self.data.data.get(key), writer)
@@ -150,6 +150,5 @@ def known(table: Any) -> Kept | None:
     return kept
 
 
-def _header(headers: Any) -> Any:
-    pairs = headers.items() if isinstance(headers, dict) else headers or ()
-    return next((value for name, value in reversed(list(pairs)) if name == HEADER), None)
+def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
+    return headers.items() if isinstance(headers, dict) else headers or ()

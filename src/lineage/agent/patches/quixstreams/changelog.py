@@ -22,7 +22,7 @@ from lineage.agent.patches.quixstreams.kept import (
 from lineage.agent.patching import Patch
 from lineage.agent.recorder import switch
 from lineage.agent.spans import context_of
-from lineage.model.changelog import HEADER, format_writer, parse_writer
+from lineage.model.changelog import HEADER, format_writer, header_in, parse_writer
 
 _PREPARED = "_lineage_prepared"
 _HEADER = "_lineage_header"
@@ -173,7 +173,7 @@ def recovering(original: Any) -> Any:
 
 
 def _header(message: Any) -> Any:
-    return next((value for name, value in reversed(message.headers() or ()) if name == HEADER), None)
+    return header_in(message.headers() or ())
 
 
 def restoring(original: Any) -> Any:

@@ -61,6 +61,11 @@ def _made(batch: Any, foreign: bool) -> None:
     _batches[id(batch)] = _Batch()
 
 
+def _changes(batch: Any, column_family: Any) -> Changes | None:
+    noted = _batches.get(id(batch))
+    return None if noted is None else noted.of(column_family)
+
+
 def put(original: Any) -> Any:
     """``batch[key] = value`` and ``batch.put(key, value, column_family)``."""
 
@@ -75,9 +80,7 @@ def put(original: Any) -> Any:
 
 @guarded
 def _note(batch: Any, key: Any, value: Any, column_family: Any = None) -> None:
-    noted = _batches.get(id(batch))
-    changes = noted.of(column_family) if noted is not None else None
-    if changes is not None:
+    if (changes := _changes(batch, column_family)) is not None:
         changes.deleted.pop(key, None)
         changes.written[key] = value
 
@@ -96,9 +99,7 @@ def delete(original: Any) -> Any:
 
 @guarded
 def _note_deleted(batch: Any, key: Any, column_family: Any = None) -> None:
-    noted = _batches.get(id(batch))
-    changes = noted.of(column_family) if noted is not None else None
-    if changes is not None:
+    if (changes := _changes(batch, column_family)) is not None:
         changes.written.pop(key, None)
         changes.deleted[key] = None
 
