@@ -107,22 +107,30 @@ class Receives:
         return Batch(messages, round_)
 
     def _process(self, client: Client, received: Received, base: Context) -> ProcessSpan | None:
-        message, name, partition, offset, key, value, headers, timestamp, deliveries = received
-        topic = client.topics.get(name) or client.topic(name)
+        topic = client.topics.get(received.topic) or client.topic(received.topic)
         if not topic.traced or (base and base.get(SUPPRESSED)):
             return None
         next(topic.count)
         now = time_ns()
-        if self._plain is not None and not base:
-            quick: ProcessSpan | None
-            quick = _receive(received, base, topic, now, self._max_hops, self._max_age_ms, self._plain)
-            if quick is not None:
-                if not quick.parent_id:
-                    self.counts["receives_without_context"] += 1
-                self._tracing.started(quick, base)
-                if quick.sampled or self._evidence.asked:
-                    self._evidence.keep(quick, message, value, headers, 2 if quick.parent_id else 0)
-                return quick
+        quick = self._quick(received, topic, base, now) if self._plain is not None and not base else None
+        return quick or self._begin(received, topic, base, now)
+
+    def _quick(self, received: Received, topic: Topic, base: Context, now: int) -> ProcessSpan | None:
+        """The span of a plain message, compiled; None where that is Python's work."""
+        span: ProcessSpan | None
+        span = _receive(received, base, topic, now, self._max_hops, self._max_age_ms, self._plain)
+        if span is None:
+            return None
+        if not span.parent_id:
+            self.counts["receives_without_context"] += 1
+        self._tracing.started(span, base)
+        if span.sampled or self._evidence.asked:
+            named = 2 if span.parent_id else 0
+            self._evidence.keep(span, received.message, received.value, received.headers, named)
+        return span
+
+    def _begin(self, received: Received, topic: Topic, base: Context, now: int) -> ProcessSpan:
+        message, _, partition, offset, key, value, headers, timestamp, deliveries = received
         found = {name: value for name, value in headers if name in self._wanted} if headers else _NOTHING
         parent, baggage = self._propagation.extract(headers, found) if found else _NO_CONTEXT
         span = _new(ProcessSpan)

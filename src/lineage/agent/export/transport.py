@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
 import re
-import struct
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +13,7 @@ from urllib.parse import urlsplit
 
 from lineage.agent.export.packed import Part
 from lineage.agent.export.sender import Answer
+from lineage.agent.export.sockets import Reader, is_plain, limit, readable, write
 
 if TYPE_CHECKING:
     import socket
@@ -26,8 +24,6 @@ _RETRIED = frozenset((429, 502, 503, 504))
 _MARGIN = 0.001
 # How long after an answer (seconds) a connection is taken to be open without asking.
 _FRESH = 0.2
-# What every system takes in one call.
-_MOST_PARTS = 64
 _NAME = re.compile(r"[^:\s][^:\r\n]*")
 _LINE_BREAK = re.compile(r"[\r\n]")
 _NO_TARGET = re.compile(r"[\x00-\x20\x7f]")
@@ -125,8 +121,8 @@ class HttpConnection:
                 raise ConnectionAbortedError("the exporter is shut down")
             left = max(deadline - monotonic(), _MARGIN)
             # What is sent in part is tried once more.
-            _limit(http.sock, left / 2)
-            _write(http.sock, [self._head(sum(map(len, body))), *map(bytes, body)])
+            limit(http.sock, left / 2)
+            write(http.sock, [self._head(sum(map(len, body))), *map(bytes, body)])
         except (TimeoutError, BlockingIOError) as error:
             raise OSError("timed out before the request was written") from error
         return self._answer(http.sock, deadline)
@@ -134,8 +130,8 @@ class HttpConnection:
     def _answer(self, connection: socket.socket, deadline: float) -> HTTPResponse:
         from http.client import HTTPException, HTTPResponse
 
-        _limit(connection, max(deadline - monotonic(), _MARGIN))
-        response = HTTPResponse(_Reader(connection), method="POST")  # type: ignore[arg-type]  # all it needs of a socket
+        limit(connection, max(deadline - monotonic(), _MARGIN))
+        response = HTTPResponse(Reader(connection), method="POST")  # type: ignore[arg-type]  # all it needs of a socket
         response.begin()
         try:
             response.read()
@@ -201,8 +197,8 @@ class HttpConnection:
         connection: socket.socket | None = self._http.sock if self._http else None
         if connection is not None:
             # TLS has more ways to end a connection than one can tell from a request that failed.
-            fresh = _is_plain(connection) and monotonic() - self._answered < _FRESH
-            if fresh or not _readable(connection):
+            fresh = is_plain(connection) and monotonic() - self._answered < _FRESH
+            if fresh or not readable(connection):
                 return True
         self._close()
         return False
@@ -221,80 +217,6 @@ class HttpConnection:
         if connection is not None:
             with suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
-
-
-class _Reader:
-    """Reads answers from a socket: all that ``HTTPResponse`` asks of one."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - it is always "rb"
-        """The answer, to be read."""
-        return io.BufferedReader(_Incoming(self._connection))
-
-
-class _Incoming(io.RawIOBase):
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            return self._connection.recv_into(buffer)
-        except BlockingIOError as error:
-            # How the system tells that the time is up.
-            raise TimeoutError from error
-
-
-def _limit(connection: socket.socket, seconds: float) -> None:
-    """Let the system do the waiting, where it can.
-
-    With Python's own timeout a body goes out in small pieces, and after each this thread asks for the interpreter again. An
-    application that polls lets go of it 100,000 times a second, and would have to wake this thread each time.
-    """
-    import socket
-
-    if not _is_plain(connection) or not hasattr(socket, "SO_SNDTIMEO") or os.name != "posix":
-        connection.settimeout(seconds)
-        return
-    limit = struct.pack("ll", *_parts_of(seconds))
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    connection.settimeout(None)
-
-
-def _write(connection: socket.socket, parts: list[bytes]) -> None:
-    """All parts in one call of the system, if it takes them."""
-    if not _is_plain(connection) or not hasattr(connection, "sendmsg") or len(parts) > _MOST_PARTS:
-        connection.sendall(b"".join(parts))
-        return
-    written = connection.sendmsg(parts)
-    if written < sum(map(len, parts)):
-        connection.sendall(memoryview(b"".join(parts))[written:])
-
-
-def _is_plain(connection: socket.socket) -> bool:
-    """Whether this is the system's own socket: neither TLS nor a green one, which keeps its own time."""
-    return type(connection).__module__ == "socket"
-
-
-def _parts_of(seconds: float) -> tuple[int, int]:
-    """Whole seconds and microseconds; never both zero, which would be for ever."""
-    microseconds = max(int(seconds * 1e6), 1)
-    return microseconds // 1_000_000, microseconds % 1_000_000
-
-
-def _readable(connection: socket.socket) -> bool:
-    import select
-
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([connection], [], [], 0)[0])
 
 
 def _gzipped(parts: list[Part]) -> list[Part]:
